@@ -1,0 +1,120 @@
+// The inside of Channel: a client's end of a channel's shared memory.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <jobring/channel.hpp>
+
+#include "client/client_core.hpp"
+#include "common/channel_layout.hpp"
+#include "common/doorbell.hpp"
+#include "common/segment.hpp"
+#include "common/spin_policy.hpp"
+#include "common/unique_fd.hpp"
+
+namespace jobring {
+
+// Not thread-safe, except sleep().
+class Channel::Impl {
+ public:
+  // Opens a channel; see ClientCore::request for the errors.
+  static Result<std::unique_ptr<Impl>> open(std::shared_ptr<detail::ClientCore> core,
+                                            const std::string& pool, const ChannelOptions& options);
+  ~Impl();
+
+  Result<HandlerId> handler(std::string_view name);
+  // The slot that the next prepare will use, or -1 if none is free.
+  int free_slot();
+  // Submits the job in slot `index` == free_slot(), whose payload of `size` bytes is in place
+  // already.
+  JobRef put(std::uint32_t index, HandlerId handler, std::size_t size, std::uint64_t tag,
+             const JobOptions& options, std::uint8_t flags);
+  unsigned char* payload(std::uint32_t index, std::size_t size) {
+    return view_.payload(index, size);
+  }
+  void publish();
+  bool unpublished() const { return unpublished_ != 0; }
+
+  std::span<const Completion> reap(std::size_t max);
+  bool wait(std::chrono::nanoseconds timeout);
+  bool cancel(JobRef job);
+  std::size_t cancel_all();
+  void kill(JobRef job, int signal);
+
+  // Waiting in three steps, so that a lock can be let go in the middle: announce() says that we are
+  // about to sleep, and whether there is reason to; sleep() touches nothing but descriptors;
+  // awake() takes it back.
+  bool announce();
+  void sleep(std::chrono::nanoseconds timeout) const;
+  void awake();
+  // Ends somebody's sleep() on this channel; any thread.
+  void interrupt() const;
+
+  int fd();
+  void arm();
+  bool has_completions() const;
+  bool draining() const { return view_.header().closing.load(std::memory_order_acquire) != 0; }
+  std::size_t outstanding() const { return outstanding_; }
+  const ChannelShape& shape() const { return view_.shape(); }
+  detail::ClientCore& core() const { return *core_; }
+  const std::string& pool() const { return pool_; }
+  SpinPolicy& spin_policy() { return spin_; }
+
+ private:
+  Impl() = default;
+  void release_held();
+  void complete(std::uint32_t index);
+  void complete_unrun(std::uint32_t index, Outcome outcome, std::string_view why);
+  void add_unrun(std::uint32_t index);
+  void rescan();
+  void lose_all();
+  void note_touched(std::size_t& high_water, std::size_t size);
+  void give_back_extents(std::uint32_t index);
+
+  struct Local {
+    std::uint64_t tag = 0;
+    std::uint64_t generation = 0;     // of the QUEUED word
+    std::size_t payload_touched = 0;  // bytes of the payload extent that may be in memory
+    std::size_t result_touched = 0;
+    bool outstanding = false;
+    bool unrun = false;  // it stands in unrun_
+  };
+
+  std::shared_ptr<detail::ClientCore> core_;
+  std::string pool_;
+  OpenReply info_;
+  UniqueFd segment_;
+  Mapping mapping_, doorbell_mapping_, page_mapping_;
+  ChannelView view_;
+  DoorbellPage* doorbell_ = nullptr;
+  const PoolPage* page_ = nullptr;
+  UniqueFd event_;
+  std::vector<UniqueFd> worker_events_;
+  UniqueFd epoll_;    // for sleep(): edge-triggered
+  UniqueFd loop_fd_;  // for fd(): level-triggered; made when first asked for
+  std::array<SubmissionProducer<>, kPriorities> producers_;
+  CompletionConsumer<> consumer_;
+  WakeMemory wakes_;
+  SpinPolicy spin_;
+  std::map<std::string, HandlerId, std::less<>> handlers_;
+
+  std::vector<std::uint16_t> free_;  // a stack: the slot used last is the one in our cache
+  std::uint32_t used_ = 0;           // slots [0, used_) were ever used
+  std::vector<Local> local_;
+  std::vector<std::uint16_t> held_;   // reaped, readable until the next reap
+  std::vector<std::uint16_t> unrun_;  // completed here, without a worker: cancelled or lost
+  std::vector<Completion> completions_;
+  std::uint32_t unpublished_ = 0;  // a bit per priority
+  std::uint64_t batch_time_ = 0;   // CLOCK_MONOTONIC of the first job since the last publish
+  std::size_t outstanding_ = 0;
+  std::size_t touched_ = 0;  // bytes of all extents that may be touched
+  std::uint32_t empty_reaps_ = 0;
+};
+
+}  // namespace jobring

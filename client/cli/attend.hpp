@@ -1,0 +1,17 @@
+// Waits for the one job of `jobring run` and `jobring call`, and passes on the signals that ask us
+// to stop.
+#pragma once
+
+#include <jobring/channel.hpp>
+
+namespace jobring::cli {
+
+struct Attended {
+  Completion completion;  // valid until the channel's next reap()
+  int signal = 0;         // the first signal that asked us to stop; 0: none did
+};
+
+// A first signal withdraws the job if it has not started, else goes to it; a second one kills it.
+Attended attend(Channel& channel, JobRef job);
+
+}  // namespace jobring::cli

@@ -1,0 +1,36 @@
+// One control message over a SOCK_SEQPACKET socket: text (JSON, see messages.hpp) and file
+// descriptors. The cold path: opening channels, handing out mappings, stopping jobs. Never used per
+// job.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/limits.hpp"
+#include "common/result.hpp"
+#include "common/unique_fd.hpp"
+
+namespace jobring {
+
+struct ControlMessage {
+  std::string text;
+  std::vector<UniqueFd> fds;
+};
+
+// Sends one message whole or not at all. Never blocks on a non-blocking socket: Errc::full if the
+// peer does not read, Errc::no_daemon if it is gone. The descriptors are duplicated by the kernel;
+// the caller keeps its own.
+Result<void> send_control(int socket, std::string_view text, std::span<const int> fds = {});
+
+// Receives one message. nullopt: nothing there (non-blocking socket). Errc::no_daemon: the peer is
+// gone. Errc::protocol: a message larger than kControlMessageMax or with more descriptors than
+// kControlFdsMax; its descriptors are closed.
+Result<std::optional<ControlMessage>> receive_control(int socket);
+
+// Waits until a message comes; Errc::timeout after `timeout_ms` (-1: never).
+Result<ControlMessage> await_control(int socket, int timeout_ms);
+
+}  // namespace jobring

@@ -1,0 +1,268 @@
+// Layouts, little-endian, without padding. A count or length is followed at once by what it counts.
+//
+// Command (payload of "exec")            Report (head of the result of "exec")
+//   u8   format = 1                        u8   format = 1
+//   u8   flags: 1 env_replaces             u8   flags: 1 timed_out, 2 killed, 4 stdout_truncated,
+//   u16  umask; 0xffff: the worker's              8 stderr_truncated
+//   u32  kill_grace_ms                     u16  start_step length
+//   u64  output_max                        i32  exit_code
+//   u32  argv count, then strings          i32  signal
+//   u32  env count, then strings           i32  start_errno
+//   string cwd                             u32  pid
+//   string stdin_file                      u64  stdout_total, stderr_total, wall_us, user_us,
+//   string stdin_text (may hold NUL)            system_us, max_rss_kib
+//                                          u64  length of out, length of err
+//   string = u32 length, bytes             start_step, out, err
+//
+// If you change either layout, increment its format.
+#include "common/exec_codec.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace jobring {
+namespace {
+
+constexpr std::uint8_t kCommandFormat = 1;
+constexpr std::uint8_t kReportFormat = 1;
+constexpr std::uint8_t kEnvReplaces = 1;
+constexpr std::uint8_t kTimedOut = 1, kKilled = 2, kOutTruncated = 4, kErrTruncated = 8;
+constexpr std::uint16_t kNoUmask = 0xffff;
+// The kernel takes 2 MiB of arguments and environment; more strings than this cannot be executed.
+constexpr std::uint32_t kStringsMax = 1u << 18;
+constexpr std::size_t kReportFixed = 4 + 3 * 4 + 4 + 6 * 8 + 2 * 8;  // bytes before start_step
+static_assert(kReportFixed < kCommandReportHead);
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they are");
+
+class Writer {
+ public:
+  template <class T>
+  void number(T value) {
+    static_assert(std::is_integral_v<T>);
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  void raw(std::string_view text) { bytes_.append(text); }
+  void string(std::string_view text) {
+    number(std::uint32_t(text.size()));
+    raw(text);
+  }
+  void strings(const std::vector<std::string>& all) {
+    number(std::uint32_t(all.size()));
+    for (const std::string& s : all) string(s);
+  }
+  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+// Reads every byte of its source at most once: the source may be shared with a process that changes
+// it meanwhile. After a failure all further reads fail, so that one look at ok() at the end of a
+// group is enough.
+class Reader {
+ public:
+  explicit Reader(std::span<const unsigned char> bytes) : bytes_(bytes) {}
+
+  template <class T>
+  T number() {
+    T value{};
+    if (const unsigned char* from = take(sizeof value)) std::memcpy(&value, from, sizeof value);
+    return value;
+  }
+  std::string_view view(std::uint64_t length) {
+    const unsigned char* from = take(length);
+    if (from == nullptr) return {};
+    return {reinterpret_cast<const char*>(from), std::size_t(length)};
+  }
+  std::string string() { return std::string(view(number<std::uint32_t>())); }
+  std::vector<std::string> strings() {
+    const std::uint32_t count = number<std::uint32_t>();
+    std::vector<std::string> all;
+    // Every string has a length: a count that the rest cannot hold must not make us reserve memory.
+    if (count > kStringsMax || count > bytes_.size() / sizeof(std::uint32_t)) ok_ = false;
+    if (!ok_) return all;
+    all.reserve(count);
+    for (std::uint32_t i = 0; i < count && ok_; ++i) all.push_back(string());
+    return all;
+  }
+  bool ok() const { return ok_; }
+  bool at_end() const { return bytes_.empty(); }
+
+ private:
+  const unsigned char* take(std::uint64_t length) {
+    if (!ok_ || length > bytes_.size()) {
+      ok_ = false;
+      return nullptr;
+    }
+    const unsigned char* from = bytes_.data();
+    bytes_ = bytes_.subspan(std::size_t(length));
+    return from;
+  }
+
+  std::span<const unsigned char> bytes_;
+  bool ok_ = true;
+};
+
+Error bad(const std::string& what, const char* where) {
+  return Error{Errc::bad_input, what, where, {}};
+}
+Error bad_command(const std::string& what) {
+  return bad(what, "command");
+}
+Error bad_result(const std::string& what) {
+  return bad(what, "result of a command");
+}
+
+bool has_nul(std::string_view text) {
+  return text.find('\0') != text.npos;
+}
+
+// What the kernel would read as the end of a string would silently run another command than the one
+// asked for.
+Result<void> check(const Command& command) {
+  if (command.argv.empty()) return bad_command("argv is empty");
+  for (std::size_t i = 0; i < command.argv.size(); ++i) {
+    if (has_nul(command.argv[i]))
+      return bad_command("argv[" + std::to_string(i) + "] contains a NUL byte");
+  }
+  for (std::size_t i = 0; i < command.env.size(); ++i) {
+    if (has_nul(command.env[i]))
+      return bad_command("env[" + std::to_string(i) + "] contains a NUL byte");
+  }
+  if (has_nul(command.cwd)) return bad_command("cwd contains a NUL byte");
+  if (has_nul(command.stdin_file)) return bad_command("stdin_file contains a NUL byte");
+  if (command.umask < -1 || command.umask > 0777)
+    return bad_command("umask is not within 0 to 0777");
+  return {};
+}
+
+}  // namespace
+
+std::string encode(const Command& command) {
+  std::size_t size =
+      64 + command.cwd.size() + command.stdin_file.size() + command.stdin_text.size();
+  for (const std::string& s : command.argv) size += s.size() + sizeof(std::uint32_t);
+  for (const std::string& s : command.env) size += s.size() + sizeof(std::uint32_t);
+  Writer to;
+  to.reserve(size);
+  to.number(kCommandFormat);
+  to.number(command.env_replaces ? kEnvReplaces : std::uint8_t{0});
+  // One that is out of range must not turn into another that is not.
+  const bool fits = command.umask >= -1 && command.umask < kNoUmask;
+  to.number(command.umask == -1 ? kNoUmask : std::uint16_t(fits ? command.umask : kNoUmask - 1));
+  to.number(command.kill_grace_ms);
+  to.number(command.output_max);
+  to.strings(command.argv);
+  to.strings(command.env);
+  to.string(command.cwd);
+  to.string(command.stdin_file);
+  to.string(command.stdin_text);
+  return to.take();
+}
+
+Result<Command> decode_command(std::span<const unsigned char> payload) {
+  Reader from(payload);
+  const auto format = from.number<std::uint8_t>();
+  if (!from.ok()) return bad_command("the payload is empty");
+  if (format != kCommandFormat) {
+    return bad_command("format " + std::to_string(format) +
+                       " is unknown, this worker reads format " + std::to_string(kCommandFormat));
+  }
+  Command command;
+  const auto flags = from.number<std::uint8_t>();
+  const auto umask = from.number<std::uint16_t>();
+  command.env_replaces = (flags & kEnvReplaces) != 0;
+  command.umask = umask == kNoUmask ? -1 : umask;
+  command.kill_grace_ms = from.number<std::uint32_t>();
+  command.output_max = from.number<std::uint64_t>();
+  command.argv = from.strings();
+  command.env = from.strings();
+  command.cwd = from.string();
+  command.stdin_file = from.string();
+  command.stdin_text = from.string();
+  if (!from.ok()) return bad_command("a count or length is larger than the payload");
+  if (!from.at_end()) return bad_command("bytes are left over behind the last field");
+  if ((flags & ~kEnvReplaces) != 0) return bad_command("unknown flags are set");
+  if (auto checked = check(command); !checked) return checked.error();
+  return command;
+}
+
+std::string encode_head(const CommandReport& report, std::size_t out_len, std::size_t err_len) {
+  const std::string_view step =
+      std::string_view(report.start_step).substr(0, kCommandReportHead - kReportFixed);
+  Writer to;
+  to.reserve(kReportFixed + step.size());
+  to.number(kReportFormat);
+  to.number(std::uint8_t((report.timed_out ? kTimedOut : 0) | (report.killed ? kKilled : 0) |
+                         (report.stdout_truncated ? kOutTruncated : 0) |
+                         (report.stderr_truncated ? kErrTruncated : 0)));
+  to.number(std::uint16_t(step.size()));
+  to.number(report.exit_code);
+  to.number(report.signal);
+  to.number(report.start_errno);
+  to.number(report.pid);
+  to.number(report.stdout_total);
+  to.number(report.stderr_total);
+  to.number(report.wall_us);
+  to.number(report.user_us);
+  to.number(report.system_us);
+  to.number(report.max_rss_kib);
+  to.number(std::uint64_t(out_len));
+  to.number(std::uint64_t(err_len));
+  to.raw(step);
+  return to.take();
+}
+
+Result<CommandResult> decode_command_result(std::span<const unsigned char> result) {
+  Reader from(result);
+  const auto format = from.number<std::uint8_t>();
+  if (!from.ok()) return bad_result("it is empty");
+  if (format != kReportFormat) {
+    return bad_result("format " + std::to_string(format) +
+                      " is unknown, this client reads format " + std::to_string(kReportFormat));
+  }
+  CommandResult decoded;
+  CommandReport& report = decoded.report;
+  const auto flags = from.number<std::uint8_t>();
+  report.timed_out = (flags & kTimedOut) != 0;
+  report.killed = (flags & kKilled) != 0;
+  report.stdout_truncated = (flags & kOutTruncated) != 0;
+  report.stderr_truncated = (flags & kErrTruncated) != 0;
+  const auto step_len = from.number<std::uint16_t>();
+  report.exit_code = from.number<std::int32_t>();
+  report.signal = from.number<std::int32_t>();
+  report.start_errno = from.number<std::int32_t>();
+  report.pid = from.number<std::uint32_t>();
+  report.stdout_total = from.number<std::uint64_t>();
+  report.stderr_total = from.number<std::uint64_t>();
+  report.wall_us = from.number<std::uint64_t>();
+  report.user_us = from.number<std::uint64_t>();
+  report.system_us = from.number<std::uint64_t>();
+  report.max_rss_kib = from.number<std::uint64_t>();
+  const auto out_len = from.number<std::uint64_t>();
+  const auto err_len = from.number<std::uint64_t>();
+  report.start_step = from.view(step_len);
+  decoded.out = from.view(out_len);
+  decoded.err = from.view(err_len);
+  if (!from.ok()) return bad_result("a length is larger than the result");
+  if (!from.at_end()) return bad_result("bytes are left over behind the last field");
+  if (report.exit_code < -1 || report.exit_code > 255 || report.signal < 0 || report.signal > 127 ||
+      report.start_errno < 0) {
+    return bad_result("its exit status is out of range");
+  }
+  return decoded;
+}
+
+int CommandReport::shell_status() const {
+  if (timed_out) return 124;
+  if (start_errno != 0 || !start_step.empty()) {
+    // 127 says "no such command", as a shell does; a directory that is missing is not that.
+    return start_errno == ENOENT && start_step.starts_with("exec") ? 127 : 126;
+  }
+  return signal != 0 ? 128 + signal : exit_code;
+}
+
+}  // namespace jobring

@@ -1,0 +1,171 @@
+// The control messages: small JSON objects {"op": name, ...} over common/control.hpp. Plain structs
+// here; the JSON stays in messages.cpp. Unknown fields are ignored and missing ones take the
+// defaults below, so that fields may be added; if you change or remove one, increment
+// kControlVersion.
+//
+//   client                            supervisor                           worker
+//     │── open (+stdio fds) ─────────────►│◄─────────────────────── hello ─────│
+//     │◄── opened (+fds) ─────────────────│── welcome (+pool page) ───────────►│
+//     │                                   │── doorbell (+page, event) ────────►│
+//     │                                   │◄────────────────── map channel ────│
+//     │                                   │── mapped (+segment, event) ───────►│
+//     │── kill job ──────────────────────►│── stop job ───────────────────────►│
+//     │── close ─────────────────────────►│── closed ─────────────────────────►│
+//     │                                   │◄───────────────────── unmapped ────│
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "common/limits.hpp"
+#include "common/result.hpp"
+
+namespace jobring {
+
+// ---- client → supervisor
+
+// Asks for a channel. With pass_stdio, three descriptors come along.
+struct OpenRequest {
+  std::uint32_t version = 0;
+  std::string pool;
+  std::uint32_t slots = 0;  // 0: the pool's
+  bool pass_stdio = false;
+  std::string client;  // a name for `jobring status`
+};
+struct CloseRequest {
+  std::string pool;
+  std::uint32_t channel = 0;
+};
+struct KillRequest {
+  std::string pool;
+  std::uint32_t channel = 0;
+  std::uint32_t slot = 0;
+  std::uint64_t generation = 0;  // of the QUEUED word it was submitted with
+  std::int32_t signal = 15;
+};
+struct PingRequest {};
+struct StatusRequest {};
+using ClientRequest =
+    std::variant<OpenRequest, CloseRequest, KillRequest, PingRequest, StatusRequest>;
+
+// ---- supervisor → client
+
+// Descriptors: segment, doorbell page, pool page (read-only), client eventfd, one eventfd per
+// worker.
+struct OpenReply {
+  std::uint32_t channel = 0;    // unique in its pool while it is open
+  std::uint32_t ready_bit = 0;  // its bit in the doorbell
+  std::uint32_t slots = 0;
+  std::uint64_t max_payload = 0;
+  std::uint64_t max_result = 0;
+  std::uint64_t extent_cache = 0;
+  std::uint64_t spin_ns = 0;
+  std::uint32_t workers = 0;
+};
+struct PongReply {
+  std::string version;
+  std::int32_t pid = 0;
+  std::uint64_t uptime_ms = 0;
+};
+// One descriptor: a memfd with the JSON text.
+struct StatusReply {};
+struct ErrorReply {
+  std::string kind;  // to_string(Errc)
+  std::string what;
+  std::string where;
+  std::string hint;
+};
+using ClientReply = std::variant<OpenReply, PongReply, StatusReply, ErrorReply>;
+
+// ---- worker → supervisor
+
+struct WorkerHello {
+  std::uint32_t version = 0;
+  std::vector<std::string> handlers;
+};
+// It could not start: `what` is shown to clients until a worker does.
+struct WorkerFailed {
+  std::string what;
+};
+struct MapRequest {
+  std::uint32_t channel = 0;
+};
+struct StdioRequest {
+  std::uint32_t channel = 0;
+};
+struct Unmapped {
+  std::uint32_t channel = 0;
+};
+// The client of this channel wrote nonsense into it.
+struct ChannelBroken {
+  std::uint32_t channel = 0;
+  std::string reason;
+};
+using WorkerReport =
+    std::variant<WorkerHello, WorkerFailed, MapRequest, StdioRequest, Unmapped, ChannelBroken>;
+
+// ---- supervisor → worker
+
+// Descriptors: the pool page, then one eventfd per worker that only workers and supervisor ring.
+struct Welcome {
+  std::uint32_t index = 0;  // of the worker in its pool
+  std::uint32_t workers = 0;
+  std::uint64_t spin_ns = 0;
+  std::uint32_t batch = 1;
+  std::uint64_t max_jobs = 0;
+  std::uint64_t max_rss = 0;
+  std::uint32_t kill_grace_ms = 0;
+  bool run_as_client = true;
+  std::vector<std::string> modules;
+};
+// Descriptors: the doorbell's page, then one eventfd per worker of the pool.
+struct DoorbellAdded {
+  std::uint32_t doorbell = 0;
+  std::uint32_t uid = 0;
+};
+// Descriptors: segment, client eventfd; none if the channel is gone (slots is 0 then).
+struct ChannelMapped {
+  std::uint32_t channel = 0;
+  std::uint32_t slots = 0;
+  std::uint64_t max_payload = 0;
+  std::uint64_t max_result = 0;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+// Three descriptors, or none if they were given away or the channel is gone.
+struct StdioReply {
+  std::uint32_t channel = 0;
+};
+struct ChannelClosed {
+  std::uint32_t channel = 0;
+};
+struct StopJob {
+  std::uint32_t channel = 0;
+  std::uint32_t slot = 0;
+  std::uint64_t generation = 0;  // of its RUNNING word
+  std::int32_t signal = 15;
+};
+// Finish what is ready, then exit.
+struct Drain {};
+using WorkerOrder =
+    std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed, StopJob, Drain>;
+
+std::string encode(const ClientRequest& message);
+std::string encode(const ClientReply& message);
+std::string encode(const WorkerReport& message);
+std::string encode(const WorkerOrder& message);
+
+// Errc::protocol if the text is not JSON, has no known "op", or a field has the wrong type or is
+// out of its type's range.
+Result<ClientRequest> decode_client_request(std::string_view text);
+Result<ClientReply> decode_client_reply(std::string_view text);
+Result<WorkerReport> decode_worker_report(std::string_view text);
+Result<WorkerOrder> decode_worker_order(std::string_view text);
+
+ErrorReply to_reply(const Error& error);
+Error from_reply(const ErrorReply& reply);
+
+}  // namespace jobring

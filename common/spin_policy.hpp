@@ -1,0 +1,35 @@
+// How long to look for work before sleeping. Pure: times are passed in.
+//
+// Looking costs processor time that others may need; sleeping costs the wake-up. So the time spent
+// looking follows its success: full while looking pays, down to nothing while it does not, with a
+// short try now and then to notice a change. Whoever looks calls sched_yield() between looks: on a
+// machine with as many runnable processes as processors, a spin without it keeps the very process
+// waiting that one waits for.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace jobring {
+
+class SpinPolicy {
+ public:
+  void limit(std::uint64_t most_ns) { most_ns_ = most_ns; }
+
+  // Nanoseconds to look this time.
+  std::uint64_t budget() {
+    if (credit_ > 0) return most_ns_ * credit_ / kFull;
+    return ++denied_ % kRetry == 0 ? most_ns_ / 2 : 0;
+  }
+  void found() { credit_ = std::min(credit_ + 2, kFull); }
+  void in_vain() { credit_ = credit_ > 0 ? credit_ - 1 : 0; }
+
+ private:
+  static constexpr std::uint32_t kFull = 8;
+  static constexpr std::uint32_t kRetry = 16;  // every so many waits a short look
+  std::uint64_t most_ns_ = 0;
+  std::uint32_t credit_ = kFull;
+  std::uint32_t denied_ = 0;
+};
+
+}  // namespace jobring

@@ -1,0 +1,51 @@
+// The supervisor's side of one open channel: it made the segment and keeps it mapped to recover its
+// slots.
+#pragma once
+
+#include <sys/types.h>
+
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/channel_layout.hpp"
+#include "common/result.hpp"
+#include "common/segment.hpp"
+#include "common/unique_fd.hpp"
+
+namespace jobring {
+
+// Who is at the other end of a control socket, as the kernel says.
+struct Peer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+struct Channel {
+  std::uint32_t id = 0;  // doorbell * kChannelsPerDoorbell + ready_bit
+  std::uint32_t ready_bit = 0;
+  Peer peer;
+  std::string client;  // name, as the client gave it
+  UniqueFd segment;
+  UniqueFd client_event;
+  Mapping mapping;
+  ChannelView view;
+  std::vector<UniqueFd> stdio;  // until a worker fetched them for the one command that gets them
+  std::bitset<kWorkersMax> mapped_by;
+  bool closed = false;  // the client is gone; kept until no worker maps it any more
+
+  // Creates and maps a fresh segment.
+  static Result<std::unique_ptr<Channel>> create(const ChannelShape& shape,
+                                                 const std::string& pool);
+  // Wakes the client, whether or not it says that it waits.
+  void ring_client() const;
+};
+
+// Writes 1 to an eventfd. Never blocks: a counter that is full is readable anyway.
+void ring(int eventfd);
+Result<UniqueFd> create_event();
+
+}  // namespace jobring

@@ -1,0 +1,30 @@
+// One uid's doorbell in one pool: the page of ready bits, an eventfd per worker, and which bits are
+// taken.
+#pragma once
+
+#include <sys/types.h>
+
+#include <bitset>
+#include <cstdint>
+#include <vector>
+
+#include "common/doorbell.hpp"
+#include "common/result.hpp"
+#include "common/segment.hpp"
+#include "common/unique_fd.hpp"
+
+namespace jobring {
+
+struct DoorbellSet {
+  std::uint32_t index = 0;
+  uid_t uid = 0;
+  UniqueFd segment;
+  Mapping mapping;
+  std::vector<UniqueFd> events;  // one per worker
+  std::bitset<kChannelsPerDoorbell> taken;
+
+  static Result<DoorbellSet> create(std::uint32_t index, uid_t uid, std::uint32_t workers);
+  DoorbellPage& page() const { return *mapping.as<DoorbellPage>(); }
+};
+
+}  // namespace jobring

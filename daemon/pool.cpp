@@ -1,0 +1,552 @@
+#include "daemon/pool.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "daemon/log.hpp"
+
+namespace jobring {
+namespace {
+
+// Exit statuses of jobring-worker that mean something here (worker/main.cpp uses them).
+constexpr int kExitRecycled = 0;
+constexpr int kExitTimedOut = 124;
+constexpr int kExitConfig = 78;
+
+std::chrono::steady_clock::time_point now() {
+  return std::chrono::steady_clock::now();
+}
+
+std::uint32_t milliseconds(std::chrono::nanoseconds d) {
+  return std::uint32_t(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+}
+
+}  // namespace
+
+Pool::Pool(const PoolConfig& config, std::vector<std::string> command, Host host)
+    : config_(config), command_(std::move(command)), host_(std::move(host)) {
+  for (std::uint32_t i = 0; i < config_.workers; ++i) {
+    workers_.push_back(std::make_unique<Worker>(host_.config.restart));
+    workers_.back()->index = i;
+  }
+}
+
+Result<void> Pool::start() {
+  auto segment = create_segment(("jobring:pool:" + config_.name).c_str(), sizeof(PoolPage));
+  if (!segment) return segment.error();
+  auto read_only = reopen_read_only(segment->get());
+  if (!read_only) return read_only.error();
+  auto mapping = Mapping::map(segment->get(), sizeof(PoolPage), Mapping::Access::read_write);
+  if (!mapping) return mapping.error();
+  page_segment_ = std::move(*segment);
+  page_read_only_ = std::move(*read_only);
+  page_mapping_ = std::move(*mapping);
+  for (std::uint32_t i = 0; i < config_.workers; ++i) {
+    auto event = create_event();
+    if (!event) return event.error();
+    worker_events_.push_back(std::move(*event));
+  }
+  page().version.set(kShmVersion);
+  page().workers.set(config_.workers);
+  for (auto& worker : workers_) launch(*worker);
+  return {};
+}
+
+std::string Pool::title(const Worker& worker) const {
+  return "pool " + config_.name + ": worker " + std::to_string(worker.index) + " (pid " +
+         std::to_string(worker.process.pid) + ")";
+}
+
+// ---- workers
+
+void Pool::launch(Worker& worker) {
+  worker.restart_timer.reset();
+  auto process = launch_worker(config_, command_);
+  ++worker.starts;
+  if (!process) {
+    log::error("pool " + config_.name + ": cannot start worker " + std::to_string(worker.index) +
+               ": " + process.error().line());
+    schedule_restart(worker, false);
+    return;
+  }
+  worker.process = std::move(*process);
+  worker.state = WorkerState::starting;
+  worker.output.clear();
+  worker.death_watch =
+      host_.loop.watch(worker.process.pidfd.get(), [this, &worker] { on_death(worker); });
+  worker.control_watch =
+      host_.loop.watch(worker.process.control.get(), [this, &worker] { on_report(worker); });
+  worker.output_watch =
+      host_.loop.watch(worker.process.output.get(), [this, &worker] { on_output(worker); });
+}
+
+void Pool::on_output(Worker& worker) {
+  char buffer[4096];
+  // A bounded number of reads, so that a worker that never stops writing does not keep us from the
+  // others.
+  for (int i = 0; i < 16; ++i) {
+    const ssize_t n = read(worker.process.output.get(), buffer, sizeof buffer);
+    if (n == 0) worker.output_watch.reset();
+    if (n <= 0) return;
+    worker.output.add(buffer, std::size_t(n),
+                      [&](const std::string& line) { log::info(title(worker) + ": " + line); });
+  }
+}
+
+void Pool::on_report(Worker& worker) {
+  for (int i = 0; i < 16; ++i) {
+    auto received = receive_control(worker.process.control.get());
+    if (!received) {
+      // Its death, if it is that, is seen through the pidfd.
+      worker.control_watch.reset();
+      return;
+    }
+    if (!*received) return;
+    auto report = decode_worker_report((*received)->text);
+    if (!report) {
+      log::error(title(worker) + ": " + report.error().line() + "; killing it");
+      kill(worker.process.pid, SIGKILL);
+      return;
+    }
+    std::visit([&](const auto& r) { handle(worker, r); }, *report);
+    if (!worker.control_watch) return;
+  }
+}
+
+void Pool::handle(Worker& worker, const WorkerHello& hello) {
+  if (hello.version != kControlVersion) {
+    log::error(title(worker) + ": speaks control version " + std::to_string(hello.version) +
+               ", this jobringd speaks " + std::to_string(kControlVersion) +
+               "; install both from one release");
+    kill(worker.process.pid, SIGKILL);
+    return;
+  }
+  if (hello.handlers.empty()) {
+    // The first hello, before it loads its modules.
+    std::vector<int> fds{page_segment_.get()};
+    for (const UniqueFd& event : worker_events_) fds.push_back(event.get());
+    send(worker,
+         Welcome{worker.index, config_.workers, std::uint64_t(config_.spin.count()), config_.batch,
+                 config_.max_jobs, config_.max_rss, milliseconds(host_.config.kill_grace),
+                 config_.run_as == RunAs::client, config_.modules},
+         fds);
+    for (const DoorbellSet& set : doorbells_) send_doorbell(worker, set);
+    worker.welcomed = true;
+    return;
+  }
+  worker.state = WorkerState::running;
+  worker.ready = true;
+  worker.policy.started();
+  log::debug(title(worker) + ": ready with " + std::to_string(hello.handlers.size()) + " handlers");
+  if (!broken_reason_.empty()) mend();
+  if (draining_) send(worker, Drain{});
+}
+
+void Pool::handle(Worker& worker, const WorkerFailed& failed) {
+  log::error(title(worker) + ": cannot start: " + failed.what);
+  start_failure_ = failed.what;
+}
+
+void Pool::handle(Worker& worker, const MapRequest& request) {
+  const auto found = channels_.find(request.channel);
+  if (found == channels_.end() || found->second->closed) {
+    send(worker, ChannelMapped{request.channel, 0, 0, 0, 0, 0});
+    return;
+  }
+  Channel& channel = *found->second;
+  channel.mapped_by.set(worker.index);
+  const ChannelShape& shape = channel.view.shape();
+  send(worker,
+       ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
+                     channel.peer.gid},
+       std::array{channel.segment.get(), channel.client_event.get()});
+}
+
+void Pool::handle(Worker& worker, const StdioRequest& request) {
+  const auto found = channels_.find(request.channel);
+  std::vector<UniqueFd> stdio;
+  if (found != channels_.end()) stdio = std::move(found->second->stdio);
+  std::vector<int> fds;
+  for (const UniqueFd& fd : stdio) fds.push_back(fd.get());
+  send(worker, StdioReply{request.channel}, fds);
+}
+
+void Pool::handle(Worker& worker, const Unmapped& unmapped) {
+  const auto found = channels_.find(unmapped.channel);
+  if (found == channels_.end()) return;
+  found->second->mapped_by.reset(worker.index);
+  forget_if_unmapped(unmapped.channel);
+}
+
+void Pool::handle(Worker& worker, const ChannelBroken& broken) {
+  log::warning(title(worker) + ": channel " + std::to_string(broken.channel) + ": " +
+               broken.reason);
+  host_.disconnect(broken.channel, config_.name, broken.reason);
+}
+
+void Pool::send(Worker& worker, const WorkerOrder& order, std::span<const int> fds) {
+  auto sent = send_control(worker.process.control.get(), encode(order), fds);
+  if (sent) return;
+  if (sent.error().code == Errc::full) {
+    // It is alive but has stopped reading, and now lacks an order: only its death makes that good.
+    log::error(title(worker) + ": does not read its orders; killing it");
+    kill(worker.process.pid, SIGKILL);
+  }
+}
+
+void Pool::send_doorbell(Worker& worker, const DoorbellSet& set) {
+  std::vector<int> fds{set.segment.get()};
+  for (const UniqueFd& event : set.events) fds.push_back(event.get());
+  send(worker, DoorbellAdded{set.index, set.uid}, fds);
+}
+
+void Pool::on_death(Worker& worker) {
+  if (waitpid(worker.process.pid, &worker.wait_status, WNOHANG) != worker.process.pid) return;
+  worker.death_watch.reset();
+  worker.control_watch.reset();
+  if (worker.output_watch) on_output(worker);  // its last words
+  worker.output_watch.reset();
+  worker.state = WorkerState::dead;
+  settle_dead_workers();
+}
+
+void Pool::settle_dead_workers() {
+  // No slot is touched while anything that the worker started may still run: that job's first copy
+  // would be alive.
+  const bool any = std::any_of(workers_.begin(), workers_.end(),
+                               [](const auto& w) { return w->state == WorkerState::dead; });
+  if (!any || !host_.strays_gone()) return;
+  for (auto& worker : workers_) {
+    if (worker->state == WorkerState::dead) settle(*worker);
+  }
+}
+
+Death Pool::describe_death(const Worker& worker) const {
+  Death death;
+  death.worker = std::uint16_t(worker.index);
+  std::string how;
+  if (WIFSIGNALED(worker.wait_status)) {
+    death.signal = WTERMSIG(worker.wait_status);
+    how = "was killed by signal " + std::to_string(death.signal) + " (" + strsignal(death.signal) +
+          ")";
+  } else {
+    how = "exited with status " + std::to_string(WEXITSTATUS(worker.wait_status));
+  }
+  death.message = title(worker) + " " + how;
+  if (worker.killed_for_stop) {
+    death.outcome = Outcome::killed;
+    death.may_retry = false;
+    death.message = "killed on request, with its worker, because it did not stop by itself";
+  } else if (WIFEXITED(worker.wait_status) && WEXITSTATUS(worker.wait_status) == kExitTimedOut) {
+    death.outcome = Outcome::timed_out;
+    death.may_retry = false;
+    death.message = "timed out, and was killed with its worker because it did not stop by itself";
+  } else if (!worker.output.text().empty()) {
+    death.message += "; its last output:\n" + worker.output.text();
+  }
+  return death;
+}
+
+void Pool::settle(Worker& worker) {
+  const Death death = describe_death(worker);
+  const WorkerEntry& entry = page().worker(worker.index);
+  past_jobs_ += entry.jobs.get();
+  past_failed_ += entry.failed.get();
+  Recovered total;
+  for (auto& [id, channel] : channels_) {
+    const Recovered r = recover_channel(channel->view, worker.owner(), death);
+    total.requeued += r.requeued;
+    total.ended += r.ended;
+    if (channel->closed) cancel_waiting(channel->view);
+    channel->mapped_by.reset(worker.index);
+  }
+  const bool was_ready = worker.ready;
+  const bool recycled = was_ready && WIFEXITED(worker.wait_status) &&
+                        WEXITSTATUS(worker.wait_status) == kExitRecycled;
+  if (!was_ready && start_failure_.empty() && WIFEXITED(worker.wait_status) &&
+      WEXITSTATUS(worker.wait_status) == kExitConfig) {
+    start_failure_ = worker.output.last_line();  // it could not even report
+  }
+  if (!recycled) {
+    ++crashes_;
+    log::warning(death.message.substr(0, death.message.find('\n')) + "; jobs requeued: " +
+                 std::to_string(total.requeued) + ", ended: " + std::to_string(total.ended));
+  }
+  clear_worker(page(), worker.index);
+  page().worker(worker.index).jobs.set(0);
+  page().worker(worker.index).failed.set(0);
+  worker.stop.reset();
+  worker.killed_for_stop = false;
+  worker.welcomed = false;
+  worker.ready = false;
+  worker.process = {};
+  worker.state = WorkerState::down;
+  for (auto next = channels_.begin(); next != channels_.end();) forget_if_unmapped((next++)->first);
+  rearm_all();
+  if (draining_ && (killing_ || !has_waiting_jobs())) {
+    host_.worker_ended();
+  } else if (recycled) {
+    worker.policy.retired();
+    launch(worker);
+  } else {
+    schedule_restart(worker, was_ready);
+  }
+}
+
+bool Pool::has_waiting_jobs() const {
+  bool waiting = false;
+  for (const auto& [id, channel] : channels_) {
+    if (channel->closed) continue;
+    for_each_slot(channel->view, [&](std::uint32_t, StateWord word) {
+      waiting = waiting || word.is(SlotState::queued) || word.is(SlotState::requeued);
+    });
+  }
+  return waiting;
+}
+
+void Pool::schedule_restart(Worker& worker, bool was_ready) {
+  if (was_ready) {
+    worker.policy.died_at_work();
+    launch(worker);
+    return;
+  }
+  const bool none_runs = std::none_of(workers_.begin(), workers_.end(), [](const auto& w) {
+    return w->state == WorkerState::running;
+  });
+  // It told why it cannot start: trying four more times would only keep its clients waiting.
+  if (!start_failure_.empty() && none_runs) worker.policy.force_open();
+  const auto wait = worker.policy.died_starting(now());
+  if (worker.policy.open() && none_runs) {
+    update_broken(start_failure_.empty()
+                      ? "its workers die as soon as they start; see the daemon's log"
+                      : start_failure_);
+  }
+  start_failure_.clear();
+  worker.restart_timer = host_.loop.after(wait, [this, &worker] { launch(worker); });
+}
+
+// No worker can start: those who wait would wait for ever, so they learn it now.
+void Pool::update_broken(const std::string& reason) {
+  if (broken_reason_.empty()) {
+    log::error("pool " + config_.name + " is broken: " + reason + "; trying again every " +
+               std::to_string(milliseconds(host_.config.restart.backoff_max) / 1000) + " s");
+  }
+  broken_reason_ = reason;
+  for (auto& [id, channel] : channels_) {
+    channel->view.header().closing.store(std::max(1u, channel->view.header().closing.load()),
+                                         std::memory_order_seq_cst);
+    fail_waiting(channel->view, "pool " + config_.name + " is not running: " + reason);
+    channel->ring_client();
+  }
+}
+
+void Pool::mend() {
+  log::info("pool " + config_.name + " runs again");
+  broken_reason_.clear();
+  for (auto& [id, channel] : channels_) {
+    if (!channel->closed && !draining_)
+      channel->view.header().closing.store(0, std::memory_order_seq_cst);
+  }
+}
+
+void Pool::rearm_all() {
+  for (auto& [id, channel] : channels_) {
+    if (channel->closed) continue;
+    rearm(doorbell_of(*channel).page(), channel->ready_bit);
+    channel->ring_client();
+  }
+  for (const UniqueFd& event : worker_events_) ring(event.get());
+}
+
+void Pool::drain() {
+  draining_ = true;
+  for (auto& [id, channel] : channels_) {
+    channel->view.header().closing.store(std::max(1u, channel->view.header().closing.load()),
+                                         std::memory_order_seq_cst);
+  }
+  for (auto& worker : workers_) {
+    // One that starts now is told when it is ready: there may be jobs that only it can finish.
+    if (worker->state == WorkerState::running) send(*worker, Drain{});
+    if (worker->restart_timer && !has_waiting_jobs()) worker->restart_timer.reset();
+  }
+}
+
+void Pool::kill_workers() {
+  draining_ = killing_ = true;
+  for (auto& worker : workers_) {
+    worker->restart_timer.reset();
+    if (worker->state == WorkerState::running || worker->state == WorkerState::starting) {
+      kill(worker->process.pid, SIGKILL);
+    }
+  }
+}
+
+bool Pool::all_down() const {
+  return std::all_of(workers_.begin(), workers_.end(), [](const auto& w) {
+    return w->state == WorkerState::down && !w->restart_timer;
+  });
+}
+
+bool Pool::owns(pid_t pid) const {
+  return std::any_of(workers_.begin(), workers_.end(), [&](const auto& w) {
+    return w->process.pid == pid &&
+           (w->state == WorkerState::starting || w->state == WorkerState::running);
+  });
+}
+
+// ---- channels
+
+Result<DoorbellSet*> Pool::doorbell_for(uid_t uid) {
+  for (DoorbellSet& set : doorbells_) {
+    if (set.uid == uid) return &set;
+  }
+  if (doorbells_.size() == kDoorbellsMax) {
+    return Error{Errc::full,
+                 "the pool already serves " + std::to_string(kDoorbellsMax) + " users",
+                 "pool " + config_.name,
+                 {}};
+  }
+  auto created = DoorbellSet::create(std::uint32_t(doorbells_.size()), uid, config_.workers);
+  if (!created) return created.error();
+  doorbells_.push_back(std::move(*created));
+  for (auto& worker : workers_) {
+    // A worker that is not yet welcomed gets all doorbells with its welcome.
+    if (worker->welcomed) send_doorbell(*worker, doorbells_.back());
+  }
+  return &doorbells_.back();
+}
+
+Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& peer,
+                                        std::vector<UniqueFd> stdio) {
+  const std::string where = "pool " + config_.name;
+  if (!broken_reason_.empty())
+    return Error{Errc::no_daemon, "is not running: " + broken_reason_, where, {}};
+  if (draining_) return Error{Errc::no_daemon, "the daemon is shutting down", where, {}};
+  auto doorbell = doorbell_for(peer.uid);
+  if (!doorbell) return doorbell.error();
+  DoorbellSet& set = **doorbell;
+  std::uint32_t bit = 0;
+  while (bit < config_.max_channels && set.taken[bit]) ++bit;
+  if (bit == config_.max_channels) {
+    return Error{Errc::full,
+                 "user " + std::to_string(peer.uid) + " already has " +
+                     std::to_string(config_.max_channels) + " channels",
+                 where, "close some, or raise max_channels"};
+  }
+  std::uint32_t slots = std::bit_ceil(config_.slots);
+  if (request.slots != 0)
+    slots = std::min(slots, std::bit_ceil(std::min(request.slots, kSlotsMax)));
+  auto created = Channel::create({slots, config_.max_payload, config_.max_result}, config_.name);
+  if (!created) return created.error();
+
+  Channel& channel = **created;
+  channel.ready_bit = bit;
+  channel.id = set.index * kChannelsPerDoorbell + bit;
+  channel.peer = peer;
+  channel.client = request.client.substr(0, 64);
+  channel.stdio = std::move(stdio);
+  set.taken.set(bit);
+
+  Opened opened;
+  opened.reply = {channel.id,
+                  bit,
+                  slots,
+                  config_.max_payload,
+                  config_.max_result,
+                  config_.extent_cache,
+                  std::uint64_t(config_.spin.count()),
+                  config_.workers};
+  opened.fds = {channel.segment.get(), set.segment.get(), page_read_only_.get(),
+                channel.client_event.get()};
+  for (const UniqueFd& event : set.events) opened.fds.push_back(event.get());
+  channels_[channel.id] = std::move(*created);
+  return opened;
+}
+
+void Pool::close_channel(std::uint32_t id) {
+  const auto found = channels_.find(id);
+  if (found == channels_.end() || found->second->closed) return;
+  Channel& channel = *found->second;
+  channel.closed = true;
+  channel.stdio.clear();
+  channel.view.header().closing.store(2, std::memory_order_seq_cst);
+  for (std::uint32_t p = 0; p < kPriorities; ++p)
+    doorbell_of(channel).page().clear_ready(p, channel.ready_bit);
+  cancel_waiting(channel.view);
+  if (config_.on_client_death == OnClientDeath::kill) {
+    for_each_slot(channel.view, [&](std::uint32_t slot, StateWord word) {
+      if (word.is(SlotState::running)) stop_running(channel, slot, word, SIGTERM);
+    });
+  }
+  for (auto& worker : workers_) {
+    if (channel.mapped_by[worker->index] && worker->state == WorkerState::running)
+      send(*worker, ChannelClosed{id});
+  }
+  forget_if_unmapped(id);
+}
+
+void Pool::forget_if_unmapped(std::uint32_t id) {
+  const auto found = channels_.find(id);
+  if (found == channels_.end() || !found->second->closed || found->second->mapped_by.any()) return;
+  doorbell_of(*found->second).taken.reset(found->second->ready_bit);
+  channels_.erase(found);
+}
+
+// ---- stopping jobs
+
+void Pool::kill_job(const KillRequest& request) {
+  const auto found = channels_.find(request.channel);
+  if (found == channels_.end() || request.slot >= found->second->view.shape().slots) return;
+  Channel& channel = *found->second;
+  // The client has raised the slot's kill_request before it asked us. A worker that makes the job
+  // RUNNING looks at that afterwards; so either it sees the request, or we see RUNNING here.
+  const StateWord word = channel.view.slot(request.slot).word(std::memory_order_seq_cst);
+  // The generation grew by one with each step since it was queued: a claim, a run, and perhaps
+  // steals and requeues. The client tells the generation; a slot that was reaped and used again
+  // meanwhile belongs to a job the client knows to be another one, and it would not have asked.
+  if (word.generation() < request.generation) return;
+  if (word.is(SlotState::running)) stop_running(channel, request.slot, word, request.signal);
+}
+
+void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal) {
+  const std::uint32_t index = running.owner() - 1;
+  if (index >= workers_.size() || signal < 1 || signal >= NSIG) return;
+  Worker& worker = *workers_[index];
+  if (worker.state != WorkerState::running) return;
+  // The slot's word is the client's to scribble on; the worker's own entry must agree before a
+  // worker is bothered.
+  const WorkerEntry& entry = page().worker(index);
+  if (entry.busy.get() == 0 || entry.job_channel.get() != channel.id ||
+      entry.job_slot.get() != slot || entry.job_generation.get() != running.generation()) {
+    return;
+  }
+  channel.view.slot(slot).kill_request.store(1, std::memory_order_seq_cst);
+  send(worker, StopJob{channel.id, slot, running.generation(), signal});
+  if (worker.stop && worker.stop->channel == channel.id && worker.stop->slot == slot &&
+      worker.stop->running == running)
+    return;
+  // A command is ended by its worker within kill_grace; a function that does not look goes with its
+  // worker.
+  auto deadline =
+      host_.loop.after(host_.config.kill_grace + std::chrono::milliseconds(200), [this, &worker] {
+        if (!worker.stop || worker.state != WorkerState::running) return;
+        const WorkerEntry& current = page().worker(worker.index);
+        const bool still = current.busy.get() != 0 &&
+                           current.job_channel.get() == worker.stop->channel &&
+                           current.job_slot.get() == worker.stop->slot &&
+                           current.job_generation.get() == worker.stop->running.generation();
+        worker.stop.reset();
+        if (!still) return;
+        worker.killed_for_stop = true;
+        kill(worker.process.pid, SIGKILL);
+      });
+  worker.stop = StopOrder{channel.id, slot, running, std::move(deadline)};
+}
+
+}  // namespace jobring

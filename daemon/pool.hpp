@@ -1,0 +1,156 @@
+// A pool: its workers, its channels, its doorbells. Makes and mends; never touches a job that
+// lives.
+//
+// A worker's life:
+//
+//   down ──launch──► starting ──hello──► running ──process died──► dead ──descendants dead, slots
+//   settled──► down
+//                       └──────────────process died────────────────►┘
+//
+// Its owner id (index + 1) is used again only after `dead` was left: by then no slot names it.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/config/config.hpp"
+#include "common/control.hpp"
+#include "common/messages.hpp"
+#include "common/pool_page.hpp"
+#include "common/result.hpp"
+#include "daemon/channel.hpp"
+#include "daemon/doorbell_set.hpp"
+#include "daemon/event_loop.hpp"
+#include "daemon/recovery.hpp"
+#include "daemon/restart_policy.hpp"
+#include "daemon/worker_process.hpp"
+
+namespace jobring {
+
+enum class WorkerState { down, starting, running, dead };
+
+// A job that somebody wants stopped, and when its worker is killed for it.
+struct StopOrder {
+  std::uint32_t channel;
+  std::uint32_t slot;
+  StateWord running;
+  EventLoop::Handle deadline;
+};
+
+struct Worker {
+  std::uint32_t index = 0;
+  WorkerState state = WorkerState::down;
+  LaunchedWorker process;
+  EventLoop::Handle death_watch, control_watch, output_watch, restart_timer;
+  OutputTail output;
+  RestartPolicy policy;
+  std::optional<StopOrder> stop;
+  bool welcomed = false;  // it has its settings; further doorbells are sent to it as they come
+  bool ready = false;     // it has started: loaded its modules and said so
+  bool killed_for_stop = false;  // we sent KILL because of `stop`
+  std::uint32_t starts = 0;
+  int wait_status = 0;
+
+  explicit Worker(const RestartConfig& restart) : policy(restart) {}
+  std::uint32_t owner() const { return index + 1; }
+};
+
+class Pool {
+ public:
+  // What a pool needs from the supervisor.
+  struct Host {
+    EventLoop& loop;
+    const Config& config;
+    std::function<bool()> strays_gone;  // kills what dead workers left; true when nothing is left
+    std::function<void(std::uint32_t channel, const std::string& pool, const std::string& reason)>
+        disconnect;
+    std::function<void()> worker_ended;  // for the end of a drain
+  };
+
+  Pool(const PoolConfig& config, std::vector<std::string> command, Host host);
+
+  Result<void> start();
+  // Opens a channel for a peer. The reply's descriptors are borrowed from the returned channel and
+  // its doorbell.
+  struct Opened {
+    OpenReply reply;
+    std::vector<int> fds;
+  };
+  Result<Opened> open_channel(const OpenRequest& request, const Peer& peer,
+                              std::vector<UniqueFd> stdio);
+  void close_channel(std::uint32_t id);
+  // Stops the job if it runs: asks first, kills its worker after kill_grace. The generation is that
+  // of its QUEUED word.
+  void kill_job(const KillRequest& request);
+
+  // Tries to settle workers that are dead but had descendants alive.
+  void settle_dead_workers();
+  // No more jobs are taken in; workers finish what is ready and end.
+  void drain();
+  void kill_workers();
+  bool all_down() const;
+  bool owns(pid_t pid) const;
+
+  const PoolConfig& config() const { return config_; }
+  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  const std::map<std::uint32_t, std::unique_ptr<Channel>>& channels() const { return channels_; }
+  PoolPage& page() const { return *page_mapping_.as<PoolPage>(); }
+  const std::string& broken_reason() const { return broken_reason_; }
+  std::uint64_t crashes() const { return crashes_; }
+  // Totals of workers that are gone; add the live ones' counters from the page.
+  std::uint64_t past_jobs() const { return past_jobs_; }
+  std::uint64_t past_failed() const { return past_failed_; }
+
+ private:
+  void launch(Worker& worker);
+  void on_report(Worker& worker);
+  void handle(Worker& worker, const WorkerHello& hello);
+  void handle(Worker& worker, const WorkerFailed& failed);
+  void handle(Worker& worker, const MapRequest& request);
+  void handle(Worker& worker, const StdioRequest& request);
+  void handle(Worker& worker, const Unmapped& unmapped);
+  void handle(Worker& worker, const ChannelBroken& broken);
+  void on_output(Worker& worker);
+  void on_death(Worker& worker);
+  void settle(Worker& worker);
+  void schedule_restart(Worker& worker, bool was_ready);
+  bool has_waiting_jobs() const;
+  Death describe_death(const Worker& worker) const;
+  void send(Worker& worker, const WorkerOrder& order, std::span<const int> fds = {});
+  void send_doorbell(Worker& worker, const DoorbellSet& set);
+  void stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal);
+  void rearm_all();
+  void forget_if_unmapped(std::uint32_t id);
+  void update_broken(const std::string& reason);
+  void mend();
+  DoorbellSet& doorbell_of(const Channel& channel) {
+    return doorbells_[channel.id / kChannelsPerDoorbell];
+  }
+  Result<DoorbellSet*> doorbell_for(uid_t uid);
+  std::string title(const Worker& worker) const;
+
+  PoolConfig config_;
+  std::vector<std::string> command_;
+  Host host_;
+  UniqueFd page_segment_, page_read_only_;
+  Mapping page_mapping_;
+  std::vector<UniqueFd> worker_events_;  // one per worker, known to workers and us only
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<DoorbellSet> doorbells_;
+  std::map<std::uint32_t, std::unique_ptr<Channel>> channels_;  // by id
+  std::string broken_reason_;                                   // not empty: no worker can start
+  std::string start_failure_;  // what the last worker that could not start reported
+  bool draining_ = false;
+  bool killing_ = false;
+  std::uint64_t crashes_ = 0, past_jobs_ = 0, past_failed_ = 0;
+};
+
+}  // namespace jobring

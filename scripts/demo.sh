@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Sets up, builds, and does real work with a private daemon and config.example.json. Leaves nothing running.
+# Usage: scripts/demo.sh [DIRECTORY]   whose files are hashed; /usr/share/doc by default
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tree=${1:-/usr/share/doc}
+say() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }
+[[ -t 2 ]] || say() { printf '\n== %s\n' "$*" >&2; }
+
+say "Setting up and building (Release)"
+scripts/setup.sh
+cmake --preset release >/dev/null
+cmake --build --preset release
+export PATH="$PWD/build/release/bin:$PATH"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# The example's config, with the example's module: what a user would write into it.
+config="$work/config.json"
+sed "s#\"modules\": \[\]#\"modules\": [\"$PWD/build/release/modules/square.so\"]#" config.example.json > "$config"
+jobringd --check-config --config "$config" >&2
+export JOBRING_CONFIG="$config"
+unset JOBRING_SOCKET
+
+say "Hashing every file below $tree with jobring map sha256sum {}"
+find "$tree" -type f | sort > "$work/files"
+echo "$(wc -l < "$work/files") files" >&2
+bar=(); [[ -t 2 ]] && bar=(--bar)
+time jobring map --private "${bar[@]}" -k -a "$work/files" sha256sum {} > "$work/hashed"
+xargs -d '\n' sha256sum < "$work/files" > "$work/direct"
+if cmp -s "$work/hashed" "$work/direct"; then
+  echo "the same $(wc -l < "$work/direct") lines as sha256sum itself prints" >&2
+else
+  echo "demo: the hashes differ from those that sha256sum prints" >&2
+  exit 1
+fi
+
+say "The C++ handler square over 0..9"
+squares=$(square_map "$config")
+echo "$squares"
+[[ "$squares" == "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]" ]] || { echo "demo: that is wrong" >&2; exit 1; }
+
+say "Throughput and latency"
+jobring bench --private --seconds 2
+
+say "Nothing is left behind"
+left=$(pgrep -f "$PWD/build/release/bin/jobring" || true)
+[[ -z "$left" ]] || { echo "demo: still running: $left" >&2; exit 1; }
+echo "no process, no socket, no shared memory" >&2

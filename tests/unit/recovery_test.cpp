@@ -1,0 +1,139 @@
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "daemon/recovery.hpp"
+#include "tests/unit/heap_channel.hpp"
+
+using namespace jobring;
+using test::HeapChannel;
+
+namespace {
+
+constexpr std::uint32_t kDead = 2, kAlive = 3;
+
+Death segfault() {
+  return {Outcome::crashed, 11, true, "killed by signal 11", 1};
+}
+
+bool retry_bit(const HeapChannel& channel, std::uint32_t index) {
+  return channel.view.retry_word(index / 64).load() >> (index % 64) & 1;
+}
+
+}  // namespace
+
+TEST_CASE("a dead worker's claimed jobs go back to the queue, others are left alone") {
+  HeapChannel channel(8);
+  channel.set(0, SlotState::claimed, kDead);
+  channel.set(1, SlotState::claimed, kAlive);
+  channel.set(2, SlotState::queued, 0);
+  const StateWord alive = channel.word(1), queued = channel.word(2);
+  const Recovered r = recover_channel(channel.view, kDead, segfault());
+  CHECK(r.requeued == 1);
+  CHECK(r.ended == 0);
+  CHECK(channel.word(0).is(SlotState::requeued));
+  CHECK(retry_bit(channel, 0));
+  CHECK(channel.word(1) == alive);
+  CHECK(channel.word(2) == queued);
+  CHECK(channel.view.header().retries.load() == 1);
+  CHECK(channel.view.header().rescan.load() == 1);
+}
+
+TEST_CASE("a job that its worker died in fails alone, with signal and evidence") {
+  HeapChannel channel(4);
+  channel.set(3, SlotState::running, kDead);
+  const Recovered r = recover_channel(channel.view, kDead, segfault());
+  CHECK(r.ended == 1);
+  const Slot& slot = channel.view.slot(3);
+  CHECK(slot.word().is(SlotState::done));
+  CHECK(Outcome(slot.outcome.get()) == Outcome::crashed);
+  CHECK(slot.detail.get() == 11);
+  CHECK(std::string(reinterpret_cast<const char*>(slot.result), slot.result_len.get()) ==
+        "killed by signal 11");
+}
+
+TEST_CASE("a job with crash retries is run again until they are used up") {
+  HeapChannel channel(4);
+  channel.view.slot(0).crash_retries.set(2);
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    channel.set(0, SlotState::running, kDead);
+    recover_channel(channel.view, kDead, segfault());
+    CHECK(channel.word(0).is(SlotState::requeued));
+    CHECK(channel.view.slot(0).attempts.get() == attempt);
+  }
+  channel.set(0, SlotState::running, kDead);
+  recover_channel(channel.view, kDead, segfault());
+  CHECK(channel.word(0).is(SlotState::done));
+  CHECK(channel.view.slot(0).attempts.get() == 3);
+}
+
+TEST_CASE("a job that was to be killed is never run again") {
+  HeapChannel channel(4);
+  channel.view.slot(0).crash_retries.set(5);
+  channel.set(0, SlotState::running, kDead);
+  recover_channel(channel.view, kDead, {Outcome::killed, 9, false, "killed", 0});
+  CHECK(channel.word(0).is(SlotState::done));
+  CHECK(Outcome(channel.view.slot(0).outcome.get()) == Outcome::killed);
+}
+
+TEST_CASE("recovery may be run again: nothing changes a second time") {
+  HeapChannel channel(8);
+  channel.set(0, SlotState::claimed, kDead);
+  channel.set(1, SlotState::running, kDead);
+  recover_channel(channel.view, kDead, segfault());
+  const StateWord first = channel.word(0), second = channel.word(1);
+  const Recovered again = recover_channel(channel.view, kDead, segfault());
+  CHECK(again.requeued == 0);
+  CHECK(again.ended == 0);
+  CHECK(channel.word(0) == first);
+  CHECK(channel.word(1) == second);
+}
+
+TEST_CASE("a retry bit that a worker took before it died is set again by its recovery") {
+  HeapChannel channel(4);
+  channel.set(0, SlotState::requeued,
+              0);  // recovered earlier; its bit was cleared by a worker that then died
+  recover_channel(channel.view, kDead, segfault());
+  CHECK(retry_bit(channel, 0));
+}
+
+TEST_CASE("slots that were never used are not even looked at") {
+  HeapChannel channel(8);
+  channel.view.header().slots_used.set(2);
+  channel.set(5, SlotState::running, kDead);  // cannot be: the client raises slots_used first
+  recover_channel(channel.view, kDead, segfault());
+  CHECK(channel.word(5).is(SlotState::running));
+  channel.view.header().slots_used.set(4'000'000'000);  // a client may write anything
+  recover_channel(channel.view, kDead, segfault());
+  CHECK(channel.word(5).is(SlotState::done));
+}
+
+TEST_CASE("evidence longer than a result may be is cut, not written past the end") {
+  HeapChannel channel(2, 64, 16);
+  channel.set(0, SlotState::running, kDead);
+  Death death = segfault();
+  death.message.assign(5000, 'x');
+  recover_channel(channel.view, kDead, death);
+  CHECK(channel.view.slot(0).result_len.get() == 16);
+}
+
+TEST_CASE("the waiting jobs of a client that is gone are cancelled, the others stay") {
+  HeapChannel channel(4);
+  channel.set(0, SlotState::queued, 0);
+  channel.set(1, SlotState::requeued, 0);
+  channel.set(2, SlotState::running, kAlive);
+  CHECK(cancel_waiting(channel.view) == 2);
+  CHECK(channel.word(0).is(SlotState::free));
+  CHECK(channel.word(1).is(SlotState::free));
+  CHECK(channel.word(2).is(SlotState::running));
+}
+
+TEST_CASE("waiting jobs of a pool that cannot run learn why") {
+  HeapChannel channel(4);
+  channel.set(0, SlotState::queued, 0);
+  channel.set(1, SlotState::running, kAlive);
+  CHECK(fail_waiting(channel.view, "no such module") == 1);
+  CHECK(channel.word(0).is(SlotState::done));
+  CHECK(Outcome(channel.view.slot(0).outcome.get()) == Outcome::lost);
+  CHECK(channel.word(1).is(SlotState::running));
+}

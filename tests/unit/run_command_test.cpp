@@ -1,0 +1,657 @@
+#include "worker/exec/run_command.hpp"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "common/clock.hpp"
+#include "common/unique_fd.hpp"
+#include "worker/exec/capture.hpp"
+
+using namespace jobring;
+namespace fs = std::filesystem;
+
+namespace {
+
+// What the daemon makes of its workers: what commands leave comes to us.
+const int subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1);
+
+CommandContext context() {
+  CommandContext c;
+  c.output_room = 1 << 20;
+  c.kill_grace_ms = 5'000;
+  return c;
+}
+
+Command command(std::vector<std::string> argv) {
+  Command c;
+  c.argv = std::move(argv);
+  return c;
+}
+
+Command shell(const std::string& script) {
+  return command({"/bin/sh", "-c", script});
+}
+
+CommandOutput run(const Command& c) {
+  return run_command(c, context());
+}
+
+struct Pipe {
+  UniqueFd read_end, write_end;
+  Pipe() {
+    int fds[2];
+    REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
+    read_end.reset(fds[0]);
+    write_end.reset(fds[1]);
+  }
+};
+
+// A directory of the test's own, gone with it.
+struct TempDir {
+  fs::path path;
+  TempDir() {
+    std::string name = (fs::temp_directory_path() / "jobring-test-XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~TempDir() { fs::remove_all(path); }
+  std::string write(const std::string& name, const std::string& text, mode_t mode) {
+    const std::string file = path / name;
+    std::ofstream(file) << text;
+    chmod(file.c_str(), mode);
+    return file;
+  }
+};
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
+  return count;
+}
+
+// What the test framework has printed so far must not be printed by the child too.
+pid_t fork_child() {
+  std::fflush(nullptr);
+  return fork();
+}
+
+bool has_children() {
+  return waitpid(-1, nullptr, WNOHANG) >= 0 || errno != ECHILD;
+}
+
+bool gone(const std::string& pid) {
+  return kill(pid_t(std::stol(pid)), 0) != 0 && errno == ESRCH;
+}
+
+volatile std::sig_atomic_t stop_seen = 0;
+
+}  // namespace
+
+TEST_CASE("a command's exit status is reported") {
+  CHECK(run(command({"true"})).report.exit_code == 0);
+  CHECK(run(command({"false"})).report.exit_code == 1);
+  const CommandReport report = run(shell("exit 200")).report;
+  CHECK(report.exit_code == 200);
+  CHECK(report.signal == 0);
+  CHECK(report.start_errno == 0);
+  CHECK(report.start_step.empty());
+}
+
+TEST_CASE("stdout and stderr are captured apart") {
+  const CommandOutput done = run(shell("echo hello; echo problem >&2"));
+  CHECK(done.out == "hello\n");
+  CHECK(done.err == "problem\n");
+  CHECK(done.report.stdout_total == 6);
+  CHECK(done.report.stderr_total == 8);
+  CHECK_FALSE(done.report.stdout_truncated);
+  CHECK_FALSE(done.report.stderr_truncated);
+}
+
+TEST_CASE("a program that is in no directory of the PATH is reported as not found") {
+  const CommandReport report = run(command({"jobring-no-such-program"})).report;
+  CHECK(report.start_errno == ENOENT);
+  CHECK(report.start_step == "exec jobring-no-such-program");
+  CHECK(report.shell_status() == 127);
+  CHECK(report.exit_code == -1);
+}
+
+TEST_CASE("a file that is no program is reported as not executable") {
+  TempDir dir;
+  const std::string plain = dir.write("plain", "x", 0644);
+  const CommandReport refused = run(command({plain})).report;
+  CHECK(refused.start_errno == EACCES);
+  CHECK(refused.start_step == "exec " + plain);
+  CHECK(refused.shell_status() == 126);
+  // Executable, but in no format that the kernel knows: no shell is tried behind the caller's back.
+  const CommandReport text = run(command({dir.write("text", "exit 0\n", 0755)})).report;
+  CHECK(text.start_errno == ENOEXEC);
+  CHECK(text.shell_status() == 126);
+  CHECK(run(command({dir.path})).report.shell_status() == 126);
+}
+
+TEST_CASE("a working directory that is missing is named") {
+  Command c = command({"true"});
+  c.cwd = "/no/such/directory";
+  const CommandReport report = run(c).report;
+  CHECK(report.start_errno == ENOENT);
+  CHECK(report.start_step == "chdir /no/such/directory");
+  CHECK(report.shell_status() == 126);
+}
+
+TEST_CASE(
+    "a command runs in its working directory, and a program with a slash is found from there") {
+  TempDir dir;
+  dir.write("here", "#!/bin/sh\npwd\n", 0755);
+  Command c = command({"./here"});
+  c.cwd = dir.path;
+  CHECK(run(c).out == dir.path.string() + "\n");
+}
+
+TEST_CASE("the program is looked up in the command's own PATH") {
+  TempDir dir;
+  dir.write("jobring-test-tool", "#!/bin/sh\necho found\n", 0755);
+  Command c = command({"jobring-test-tool"});
+  c.env = {"PATH=/no/such/directory:" + dir.path.string() + ":/usr/bin:/bin"};
+  CHECK(run(c).out == "found\n");
+  c.env = {"PATH=/usr/bin:/bin"};
+  CHECK(run(c).report.shell_status() == 127);
+  Command without = command({"true"});
+  without.env_replaces = true;
+  CHECK(run(without).report.exit_code == 0);
+}
+
+TEST_CASE("the search goes on behind a file that may not be executed") {
+  TempDir first, second;
+  first.write("jobring-test-tool", "x", 0644);
+  Command c = command({"jobring-test-tool"});
+  c.env = {"PATH=" + first.path.string() + ":" + second.path.string()};
+  CHECK(run(c).report.shell_status() == 126);
+  if (geteuid() != 0) {  // root may search it all the same
+    chmod(first.path.c_str(), 0);
+    CHECK(run(c).report.shell_status() == 127);
+    chmod(first.path.c_str(), 0700);
+  }
+  second.write("jobring-test-tool", "#!/bin/sh\necho second\n", 0755);
+  CHECK(run(c).out == "second\n");
+}
+
+TEST_CASE("an environment is added to the worker's, or replaces it") {
+  setenv("JOBRING_TEST_A", "worker", 1);
+  setenv("JOBRING_TEST_AB", "worker", 1);
+  Command c = shell("echo $JOBRING_TEST_A,$JOBRING_TEST_AB,$JOBRING_TEST_C");
+  c.env = {"JOBRING_TEST_A=mine", "JOBRING_TEST_C=new"};
+  CHECK(run(c).out == "mine,worker,new\n");
+  Command all = command({"/usr/bin/env"});
+  all.env = {"ONLY=this"};
+  all.env_replaces = true;
+  CHECK(run(all).out == "ONLY=this\n");
+  unsetenv("JOBRING_TEST_A");
+  unsetenv("JOBRING_TEST_AB");
+}
+
+TEST_CASE("the umask is the command's, and ours stays") {
+  const mode_t before = umask(022);
+  Command c = shell("umask");
+  c.umask = 077;
+  CHECK(run(c).out == "0077\n");
+  CHECK(umask(before) == 022);
+}
+
+TEST_CASE("a command starts with default signal dispositions and none blocked") {
+  sigset_t some, before;
+  sigemptyset(&some);
+  sigaddset(&some, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &some, &before);
+  const std::string out = run(command({"cat", "/proc/self/status"})).out;
+  for (const char* set : {"SigBlk", "SigIgn", "SigCgt"}) {
+    CHECK(out.find(set + std::string(":\t0000000000000000\n")) != out.npos);
+  }
+  sigset_t after;
+  sigprocmask(SIG_SETMASK, &before, &after);
+  CHECK(sigismember(&after, SIGUSR1) == 1);
+  CHECK(sigismember(&after, SIGTERM) == 0);
+}
+
+TEST_CASE("a command leads a process group of its own") {
+  const CommandOutput done = run(shell("ps -o pgid= -p $$ | tr -d ' '"));
+  CHECK(done.out == std::to_string(done.report.pid) + "\n");
+}
+
+TEST_CASE("a command has no descriptors but its three, whatever this process has open") {
+  const UniqueFd careless(open("/dev/zero", O_RDONLY));
+  REQUIRE(careless);
+  // The fourth is the one by which ls reads the directory.
+  CHECK(run(command({"ls", "/proc/self/fd"})).out == "0\n1\n2\n3\n");
+  CHECK(run(command({"ls", "-l", "/proc/self/fd"})).out.find("/dev/zero") == std::string::npos);
+  CHECK(run(command({"readlink", "/proc/self/fd/0"})).out == "/dev/null\n");
+}
+
+TEST_CASE("output beyond its room is counted, cut and flagged, and does not block the command") {
+  CommandContext small = context();
+  small.output_room = 1000;
+  Command c =
+      shell("head -c 1000000 /dev/zero | tr '\\0' o; head -c 1000000 /dev/zero | tr '\\0' e >&2");
+  const CommandOutput done = run_command(c, small);
+  CHECK(done.report.exit_code == 0);
+  CHECK(done.out == std::string(750, 'o'));
+  CHECK(done.err == std::string(250, 'e'));
+  CHECK(done.report.stdout_total == 1'000'000);
+  CHECK(done.report.stderr_total == 1'000'000);
+  CHECK(done.report.stdout_truncated);
+  CHECK(done.report.stderr_truncated);
+}
+
+TEST_CASE("each stream is kept up to output_max") {
+  Command c = shell("printf 123456789; printf abc >&2");
+  c.output_max = 4;
+  const CommandOutput done = run(c);
+  CHECK(done.out == "1234");
+  CHECK(done.report.stdout_truncated);
+  CHECK(done.err == "abc");
+  CHECK_FALSE(done.report.stderr_truncated);
+}
+
+TEST_CASE("one stream alone has the whole room, and stderr a quarter in any order") {
+  OutputRoom alone(100, 0);
+  alone.add(OutputRoom::out, std::string(100, 'o'));
+  CHECK_FALSE(alone[OutputRoom::out].truncated());
+  alone.add(OutputRoom::err, std::string(60, 'e'));
+  CHECK(alone[OutputRoom::out].text.size() == 75);
+  CHECK(alone[OutputRoom::err].text.size() == 25);
+  CHECK(alone[OutputRoom::out].truncated());
+  alone.add(OutputRoom::out, "later");
+  CHECK(alone[OutputRoom::out].text == std::string(75, 'o'));
+
+  OutputRoom reversed(100, 0);
+  reversed.add(OutputRoom::err, std::string(90, 'e'));
+  reversed.add(OutputRoom::out, std::string(90, 'o'));
+  CHECK(reversed[OutputRoom::err].text.size() == 90);
+  CHECK(reversed[OutputRoom::out].text.size() == 10);
+
+  OutputRoom none(0, 0);
+  none.add(OutputRoom::out, "x");
+  CHECK(none[OutputRoom::out].truncated());
+  CHECK(none[OutputRoom::out].total == 1);
+}
+
+TEST_CASE("once a byte of a stream is dropped, none is added behind the gap") {
+  OutputRoom room(8, 0);
+  room.add(OutputRoom::out, "12345678");
+  room.add(OutputRoom::err, "e");
+  CHECK(room[OutputRoom::out].text == "1234567");
+  room.add(OutputRoom::out, "x");
+  CHECK(room[OutputRoom::out].text == "1234567");
+}
+
+TEST_CASE("a megabyte of text goes through a command") {
+  std::string text;
+  for (int i = 0; text.size() < 1'000'000; ++i) text += std::to_string(i) + '\n';
+  Command c = command({"cat"});
+  c.stdin_text = text;
+  CommandContext large = context();
+  large.output_room = 4 << 20;
+  const CommandOutput done = run_command(c, large);
+  CHECK(done.report.exit_code == 0);
+  CHECK(done.out == text);
+}
+
+TEST_CASE("a short text is followed by an end of file") {
+  Command c = command({"cat"});
+  c.stdin_text = "one line\n";
+  CHECK(run(c).out == "one line\n");
+}
+
+TEST_CASE("a command that does not read its text harms nobody") {
+  for (const char* script :
+       {"exit 3", "exec <&-; sleep 0.05; exit 3", "head -c 10 >&2; exec <&-; exit 3"}) {
+    Command c = shell(script);
+    c.stdin_text = std::string(1'000'000, 'x');
+    CHECK(run(c).report.exit_code == 3);
+  }
+  sigset_t pending;
+  sigpending(&pending);
+  CHECK(sigismember(&pending, SIGPIPE) == 0);
+}
+
+TEST_CASE("stdin comes from a file, opened from the working directory") {
+  TempDir dir;
+  dir.write("input", "from a file\n", 0644);
+  Command c = command({"cat"});
+  c.cwd = dir.path;
+  c.stdin_file = "input";
+  CHECK(run(c).out == "from a file\n");
+  c.stdin_file = "missing";
+  const CommandReport report = run(c).report;
+  CHECK(report.start_errno == ENOENT);
+  CHECK(report.start_step == "open missing");
+  CHECK(report.shell_status() == 126);
+}
+
+TEST_CASE("a stdin file that never opens is ended by the time-out") {
+  TempDir dir;
+  Command c = command({"cat"});
+  c.stdin_file = dir.path / "fifo";
+  REQUIRE(mkfifo(c.stdin_file.c_str(), 0600) == 0);
+  CommandContext soon = context();
+  soon.timeout_ms = 50;
+  const CommandReport report = run_command(c, soon).report;
+  CHECK(report.timed_out);
+  CHECK(report.signal == SIGTERM);
+  CHECK(report.wall_us < 4'000'000);
+}
+
+TEST_CASE("a command over its time gets TERM, and what it does then is reported") {
+  CommandContext soon = context();
+  soon.timeout_ms = 50;
+  const CommandReport slept = run_command(command({"sleep", "60"}), soon).report;
+  CHECK(slept.timed_out);
+  CHECK_FALSE(slept.killed);
+  CHECK(slept.signal == SIGTERM);
+  CHECK(slept.shell_status() == 124);
+  CHECK(slept.wall_us >= 50'000);
+  const CommandReport polite =
+      run_command(shell("trap 'exit 9' TERM; sleep 60 & wait"), soon).report;
+  CHECK(polite.timed_out);
+  CHECK(polite.exit_code == 9);
+}
+
+TEST_CASE("a command that ignores TERM gets KILL after the grace") {
+  CommandContext soon = context();
+  soon.timeout_ms = 300;
+  soon.kill_grace_ms = 50;
+  const CommandReport report = run_command(shell("trap '' TERM; sleep 60; sleep 60"), soon).report;
+  CHECK(report.timed_out);
+  CHECK(report.signal == SIGKILL);
+  CHECK(report.wall_us < 30'000'000);
+}
+
+TEST_CASE("a stopped command still ends at its time-out") {
+  CommandContext soon = context();
+  soon.timeout_ms = 100;
+  CHECK(run_command(shell("kill -STOP $$"), soon).report.signal == SIGTERM);
+}
+
+TEST_CASE("endless output does not hide a time-out") {
+  CommandContext soon = context();
+  soon.timeout_ms = 50;
+  soon.output_room = 100;
+  const CommandOutput done = run_command(command({"yes"}), soon);
+  CHECK(done.report.timed_out);
+  CHECK(done.out.size() == 100);
+}
+
+TEST_CASE("a death by signal is reported with the signal") {
+  const CommandReport report = run(shell("kill -SEGV $$")).report;
+  CHECK(report.signal == SIGSEGV);
+  CHECK(report.exit_code == -1);
+  CHECK(report.shell_status() == 139);
+}
+
+TEST_CASE(
+    "a child that keeps the pipe open does not hold the result back, and dies with its group") {
+  const CommandOutput done = run(shell("sleep 60 & echo $!"));
+  CHECK(done.report.exit_code == 0);
+  CHECK(done.report.wall_us < 30'000'000);
+  CHECK(gone(done.out));
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("a daemon that a command makes does not outlive it") {
+  TempDir dir;
+  const std::string file = dir.path / "pid";
+  // Twice removed, in a session of its own, and holding the pipe.
+  const std::string script = "setsid sh -c 'echo $$ > " + file + "; sleep 60' & while ! [ -s " +
+                             file + " ]; do sleep 0.01; done";
+  const CommandOutput done = run(shell("(" + script + ")"));
+  CHECK(done.report.exit_code == 0);
+  std::string pid;
+  std::getline(std::ifstream(file), pid);
+  REQUIRE_FALSE(pid.empty());
+  CHECK(gone(pid));
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("a request to stop is passed on as its signal, and KILL follows after the grace") {
+  Pipe wake;
+  CommandContext c = context();
+  c.kill_grace_ms = 100;
+  c.wake_fd = wake.read_end.get();
+  int calls = 0;
+  c.on_wake = [&]() -> int {
+    char byte;
+    REQUIRE(read(wake.read_end.get(), &byte, 1) == 1);
+    ++calls;
+    return byte == '-' ? 0 : SIGINT;
+  };
+  REQUIRE(write(wake.write_end.get(), "-i", 2) == 2);
+  const CommandReport interrupted = run_command(command({"sleep", "60"}), c).report;
+  CHECK(calls == 2);
+  CHECK(interrupted.killed);
+  CHECK_FALSE(interrupted.timed_out);
+  CHECK(interrupted.signal == SIGINT);
+
+  // A command asks for its own stop once its trap stands.
+  Command stubborn = shell("trap '' INT; printf i >&2; sleep 60; sleep 60");
+  c.stdio[2] = wake.write_end.get();
+  const CommandReport report = run_command(stubborn, c).report;
+  CHECK(report.killed);
+  CHECK(report.signal == SIGKILL);
+}
+
+TEST_CASE("a second request sends its signal too") {
+  Pipe wake;
+  CommandContext c = context();
+  c.kill_grace_ms = 60'000;
+  c.wake_fd = wake.read_end.get();
+  c.stdio[2] = wake.write_end.get();
+  c.on_wake = [&]() -> int {
+    char byte;
+    REQUIRE(read(wake.read_end.get(), &byte, 1) == 1);
+    return byte == 'i' ? SIGINT : SIGTERM;
+  };
+  const Command twice = shell(
+      "trap 'printf t >&2' INT; trap 'exit 5' TERM; printf i >&2; while :; do sleep 0.01; done");
+  const CommandReport report = run_command(twice, c).report;
+  CHECK(report.killed);
+  CHECK(report.exit_code == 5);
+}
+
+TEST_CASE("a signal handler's wish to leave kills the command at once") {
+  struct sigaction action {
+  }, before{};
+  action.sa_handler = [](int) { stop_seen = 1; };
+  sigaction(SIGUSR2, &action, &before);
+  CommandContext c = context();
+  c.stop_flag = &stop_seen;
+  for (const char* rest : {"sleep 60", "exec yes"}) {
+    stop_seen = 0;
+    const CommandReport report =
+        run_command(shell("kill -USR2 $PPID; " + std::string(rest)), c).report;
+    CHECK(report.signal == SIGKILL);
+    CHECK(report.killed);
+    CHECK(report.wall_us < 30'000'000);
+  }
+  sigaction(SIGUSR2, &before, nullptr);
+}
+
+TEST_CASE("descriptors that are passed become the command's own, and nothing is captured") {
+  Pipe to, from;
+  CommandContext c = context();
+  c.stdio = {to.read_end.get(), from.write_end.get(), from.write_end.get()};
+  REQUIRE(write(to.write_end.get(), "through", 7) == 7);
+  to.write_end.reset();
+  const CommandOutput done = run_command(shell("cat; echo ' and error' >&2"), c);
+  from.write_end.reset();
+  char text[64] = {};
+  CHECK(read(from.read_end.get(), text, sizeof text) == 18);
+  CHECK(std::string(text) == "through and error\n");
+  CHECK(done.out.empty());
+  CHECK(done.err.empty());
+  CHECK(done.report.stdout_total == 0);
+}
+
+TEST_CASE("passed descriptors that stand at each other's places are told apart") {
+  TempDir dir;
+  // In a process of its own: it gives up its 0, 1 and 2.
+  const pid_t pid = fork_child();
+  if (pid == 0) {
+    const std::string in = dir.write("in", "input", 0644);
+    const int input = open(in.c_str(), O_RDONLY);
+    const int output = open((dir.path / "out").c_str(), O_CREAT | O_WRONLY, 0644);
+    const int error = open((dir.path / "err").c_str(), O_CREAT | O_WRONLY, 0644);
+    dup2(input, 2);
+    dup2(output, 0);
+    dup2(error, 1);
+    fcntl(0, F_SETFD, FD_CLOEXEC);
+    CommandContext c = context();
+    c.stdio = {2, 0, 1};
+    const CommandReport turned = run_command(shell("cat; echo e >&2"), c).report;
+    dup2(input, 0);
+    fcntl(0, F_SETFD, FD_CLOEXEC);
+    c.stdio = {0, output, 1};
+    const CommandReport same = run_command(shell("cat; echo f >&2"), c).report;
+    _exit(turned.exit_code == 0 && same.exit_code == 0 ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  CHECK(status == 0);
+  const auto text = [&](const char* name) {
+    std::ifstream file(dir.path / name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  CHECK(text("out") == "input");
+  CHECK(text("err") == "e\nf\n");
+}
+
+TEST_CASE("two hundred commands of every kind leave no descriptor, child or memory map behind") {
+  run(command({"true"}));
+  Command from_file = command({"true"});
+  from_file.stdin_file = "/dev/null";
+  run(from_file);
+  const std::size_t before = open_descriptors();
+  for (int i = 0; i < 40; ++i) {
+    run(command({"true"}));
+    run(command({"jobring-no-such-program"}));
+    run(from_file);
+    Command fed = command({"true"});
+    fed.stdin_text = std::string(i % 2 == 0 ? 10 : 200'000, 'x');
+    run(fed);
+    run(shell("sleep 60 &"));
+  }
+  CHECK(open_descriptors() == before);
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("no descriptor left for a command is an error of its own, not a hang") {
+  std::vector<UniqueFd> taken;
+  for (;;) {
+    const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) break;
+    taken.emplace_back(fd);
+  }
+  const CommandReport report = run(command({"true"})).report;
+  CHECK(report.start_errno == EMFILE);
+  CHECK(report.shell_status() == 126);
+  // Enough for two pipes, but not for the handle of the process.
+  for (int i = 0; i < 4; ++i) taken.pop_back();
+  const CommandReport late = run(command({"sleep", "60"})).report;
+  CHECK(late.start_errno == EMFILE);
+  CHECK(late.start_step == "pidfd_open");
+  CHECK(late.signal == 0);
+  CHECK_FALSE(has_children());
+}
+
+TEST_CASE("times and the peak of memory are reported") {
+  const CommandReport busy = run(shell("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done")).report;
+  CHECK(busy.user_us + busy.system_us > 1'000);
+  CHECK(busy.wall_us >= (busy.user_us + busy.system_us) / 4);
+  CHECK(busy.max_rss_kib > 100);
+  const CommandReport idle = run(command({"sleep", "0.05"})).report;
+  CHECK(idle.wall_us >= 50'000);
+  CHECK(idle.user_us + idle.system_us < 50'000);
+}
+
+TEST_CASE("as root, a command takes the client's identity, and not more") {
+  if (geteuid() != 0) {
+    // The other half of the promise: who is not root cannot become somebody else, and says so.
+    const Identity other{geteuid() + 1, getegid() + 1, {}};
+    CommandContext c = context();
+    c.identity = &other;
+    CHECK(run_command(command({"true"}), c).report.start_errno == EPERM);
+    return;
+  }
+  const Identity nobody{65534, 65534, {65534, 12345}};
+  CommandContext c = context();
+  c.identity = &nobody;
+  CHECK(run_command(shell("id -u; id -g; id -G"), c).out == "65534\n65534\n65534 12345\n");
+  // PR_SET_PDEATHSIG and the rest must survive the change.
+  CHECK(run_command(command({"grep", "-c", "^CapEff:.*[1-9a-f]", "/proc/self/status"}), c).out ==
+        "0\n");
+  TempDir dir;
+  const std::string secret = dir.write("secret", "x", 0600);
+  Command reads = command({"cat"});
+  reads.stdin_file = secret;
+  const CommandReport report = run_command(reads, c).report;
+  CHECK(report.start_errno == EACCES);
+  CHECK(report.start_step == "open " + secret);
+  c.timeout_ms = 50;
+  CHECK(run_command(command({"sleep", "60"}), c).report.signal == SIGTERM);
+  CHECK(geteuid() == 0);
+}
+
+TEST_CASE("a command dies with the process that runs it, also as another user") {
+  const Identity nobody{65534, 65534, {65534}};
+  for (const Identity* identity : {static_cast<const Identity*>(nullptr), &nobody}) {
+    if (identity != nullptr && geteuid() != 0) continue;
+    Pipe alive;
+    const pid_t pid = fork_child();
+    if (pid == 0) {
+      CommandContext c = context();
+      c.identity = identity;
+      c.stdio[1] = alive.write_end.get();
+      run_command(shell("echo; exec sleep 60"), c);
+      _exit(0);
+    }
+    alive.write_end.reset();
+    char byte;
+    REQUIRE(read(alive.read_end.get(), &byte, 1) == 1);  // it runs
+    REQUIRE(kill(pid, SIGKILL) == 0);
+    REQUIRE(waitpid(pid, nullptr, 0) == pid);
+    pollfd end{alive.read_end.get(), POLLIN, 0};
+    REQUIRE(poll(&end, 1, 10'000) == 1);
+    CHECK(read(alive.read_end.get(), &byte, 1) == 0);  // the last holder of the pipe is gone
+    reap_strays();
+  }
+}
+
+TEST_CASE("children of all kinds are killed and reaped as strays, and theirs too") {
+  Pipe ready;
+  const pid_t pid = fork_child();
+  if (pid == 0) {
+    signal(SIGTERM, SIG_IGN);
+    setsid();
+    if (fork() == 0) {
+      if (write(ready.write_end.get(), "x", 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    for (;;) pause();
+  }
+  ready.write_end.reset();
+  char byte;
+  REQUIRE(read(ready.read_end.get(), &byte, 1) == 1);
+  reap_strays();
+  CHECK_FALSE(has_children());
+  CHECK(read(ready.read_end.get(), &byte, 1) == 0);
+}

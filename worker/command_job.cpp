@@ -1,0 +1,99 @@
+// The built-in handler "exec": a job that is a command.
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "common/exec_codec.hpp"
+#include "worker/exec/run_command.hpp"
+#include "worker/leave.hpp"
+#include "worker/worker.hpp"
+
+namespace jobring {
+namespace {
+
+// Whose rights a client's command has. Looked up once per uid: a worker serves few of them.
+const Identity& identity_of(uid_t uid, gid_t gid) {
+  static std::map<uid_t, Identity> known;
+  const auto found = known.find(uid);
+  if (found != known.end()) return found->second;
+  Identity identity{uid, gid, {gid}};
+  if (const passwd* user = getpwuid(uid)) {
+    identity.gid = user->pw_gid;
+    int count = 64;
+    identity.groups.resize(std::size_t(count));
+    if (getgrouplist(user->pw_name, user->pw_gid, identity.groups.data(), &count) < 0) {
+      identity.groups.resize(std::size_t(count));
+      getgrouplist(user->pw_name, user->pw_gid, identity.groups.data(), &count);
+    }
+    identity.groups.resize(std::size_t(count));
+  }
+  return known.emplace(uid, std::move(identity)).first->second;
+}
+
+Outcome outcome_of(const CommandReport& report) {
+  if (report.timed_out) return Outcome::timed_out;
+  if (report.killed) return Outcome::killed;
+  return report.start_step.empty() && report.exit_code == 0 ? Outcome::ok : Outcome::failed;
+}
+
+}  // namespace
+
+void Worker::run_command_job(JobRun& job) {
+  auto command = decode_command(job.payload());
+  if (!command) return job.end(Outcome::bad_request, command.error().line());
+
+  CommandContext context;
+  context.timeout_ms = job.slot().timeout_ms.get();
+  context.kill_grace_ms =
+      command->kill_grace_ms != 0 ? command->kill_grace_ms : settings_.kill_grace_ms;
+  std::vector<UniqueFd> stdio;
+  if (job.slot().flags.get() & kJobUsesStdio) {
+    link_.report(StdioRequest{job.channel().id});
+    stdio = link_.await<StdioReply>().fds;
+    if (stdio.size() != 3)
+      return job.end(Outcome::bad_request, "the channel's descriptors were given away already");
+    for (std::size_t i = 0; i < 3; ++i) context.stdio[i] = stdio[i].get();
+  }
+  if (settings_.run_as_client && geteuid() == 0 && job.channel().uid != geteuid()) {
+    context.identity = &identity_of(job.channel().uid, job.channel().gid);
+  }
+  const std::size_t max_result = job.max_result();
+  context.output_room = max_result > kCommandReportHead ? max_result - kCommandReportHead : 0;
+  context.wake_fd = link_.fd();
+  context.stop_flag = &leave_requested;
+  std::vector<Order> others;
+  context.on_wake = [&]() -> int {
+    auto order = link_.poll();
+    if (!order) return 0;
+    if (const auto* stop = std::get_if<StopJob>(&order->message)) {
+      const bool ours = stop->channel == job.channel().id && stop->slot == job.index() &&
+                        stop->generation == job.slot().word().generation();
+      return ours ? stop->signal : 0;
+    }
+    others.push_back(std::move(*order));  // closed channels, drains: when the command is over
+    return 0;
+  };
+  const CommandOutput output = [&] {
+    const CommandRunning running;
+    return run_command(*command, context);
+  }();
+  for (Order& order : others) link_.keep(std::move(order));
+  if (leave_requested) leave_now();
+
+  const std::string head = encode_head(output.report, output.out.size(), output.err.size());
+  const std::size_t size = head.size() + output.out.size() + output.err.size();
+  unsigned char* room = job.reserve(size);
+  if (room == nullptr) return;
+  std::memcpy(room, head.data(), head.size());
+  std::memcpy(room + head.size(), output.out.data(), output.out.size());
+  std::memcpy(room + head.size() + output.out.size(), output.err.data(), output.err.size());
+  job.commit(size);
+  job.set_outcome(outcome_of(output.report),
+                  output.report.signal != 0 ? -output.report.signal : output.report.exit_code);
+}
+
+}  // namespace jobring

@@ -1,0 +1,71 @@
+// Running one command to its end: start it, feed it, collect its output, stop it when asked, bury
+// what it leaves.
+//
+//     CommandContext context;
+//     context.timeout_ms = 30'000;
+//     context.output_room = 1 << 20;
+//     CommandOutput done = run_command(command, context);
+//     if (done.report.shell_status() == 0) use(done.out);
+//
+// What a command leaves in its process group dies with it; what left the group (a daemon made by
+// it) dies too if this process is a child subreaper (PR_SET_CHILD_SUBREAPER). Nothing a command
+// does makes run_command() wait longer than for the command itself.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <jobring/command.hpp>
+
+namespace jobring {
+
+// A user whose rights a command gets.
+struct Identity {
+  uid_t uid;
+  gid_t gid;
+  std::vector<gid_t> groups;
+};
+
+struct CommandContext {
+  std::uint32_t timeout_ms = 0;     // TERM to the command's process group after this long; 0: never
+  std::uint32_t kill_grace_ms = 0;  // KILL this long after the first signal
+  // >= 0: the command gets this descriptor as its 0, 1 or 2, and that stream is neither fed nor
+  // captured.
+  std::array<int, 3> stdio{-1, -1, -1};
+  std::size_t output_room =
+      0;  // bytes kept of stdout and stderr together; stderr may always have a quarter of it
+  // Polled while the command runs; on_wake() is called once each time it is found readable, and
+  // must read from it. Returns a signal for the command's process group because somebody asked for
+  // a stop, or 0.
+  int wake_fd = -1;
+  std::function<int()> on_wake;
+  const Identity* identity = nullptr;  // become this user first; ignored if that is who we are
+  // Looked at whenever a signal handler of this process has run: when it is set, the command is
+  // killed at once.
+  const volatile std::sig_atomic_t* stop_flag = nullptr;
+};
+
+struct CommandOutput {
+  CommandReport report;
+  std::string out, err;  // what was kept: always the first bytes
+};
+
+// Never throws but for lack of memory; every failure to start is in the report. The report's
+// max_rss_kib is never less than what this process itself has used: the kernel counts the moment
+// before exec too. All signals are blocked in the calling thread meanwhile, and let in while it
+// waits. Not thread-safe against other code of this process that waits for children.
+CommandOutput run_command(const Command& command, const CommandContext& context);
+
+// Kills and reaps all children of the calling thread's process that are left over, and what these
+// leave in turn. Gives up after a second on those that do not die (in uninterruptible sleep); the
+// next call finds them again.
+void reap_strays();
+
+}  // namespace jobring

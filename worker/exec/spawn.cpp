@@ -1,0 +1,181 @@
+#include "worker/exec/spawn.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace jobring {
+namespace {
+
+// Bit s-1: signal s is not at its default. Asked for once: 64 system calls are a tenth of a spawn.
+// What a module changes later is caught by exec, except for signals that it ignores.
+std::uint64_t find_changed_signals() {
+  std::uint64_t changed = 0;
+  for (int s = 1; s < NSIG; ++s) {
+    struct sigaction action {};
+    if (sigaction(s, nullptr, &action) != 0 || action.sa_handler == SIG_DFL) continue;
+    // Ignored, our children would vanish without a status.
+    if (s == SIGCHLD && action.sa_handler == SIG_IGN) {
+      action.sa_handler = SIG_DFL;
+      sigaction(s, &action, nullptr);
+      continue;
+    }
+    changed |= std::uint64_t{1} << (s - 1);
+  }
+  return changed;
+}
+
+struct ChildSettings {
+  std::uint64_t changed_signals;
+  pid_t parent;
+};
+
+[[noreturn]] void fail(const SpawnPlan& plan, StartStep step, int error) {
+  plan.note->error = error;
+  plan.note->step = step;
+  _exit(127);
+}
+
+void reset_signals(std::uint64_t changed) {
+  for (int s = 1; changed != 0; ++s, changed >>= 1) {
+    if ((changed & 1) == 0) continue;
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    sigaction(s, &action, nullptr);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void place_descriptors(const SpawnPlan& plan) {
+  int from[3] = {plan.stdio[0], plan.stdio[1], plan.stdio[2]};
+  // One that stands at another's place must move away first.
+  for (int i = 0; i < 3; ++i) {
+    if (from[i] < 0 || from[i] > 2 || from[i] == i) continue;
+    from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+    if (from[i] < 0) fail(plan, StartStep::descriptors, errno);
+  }
+  for (int i = 0; i < 3; ++i) {
+    if (from[i] < 0) continue;
+    // dup2() onto itself would leave close-on-exec set.
+    const int placed = from[i] == i ? fcntl(i, F_SETFD, 0) : dup2(from[i], i);
+    if (placed < 0) fail(plan, StartStep::descriptors, errno);
+  }
+  // Ours are close-on-exec; what a module has opened may not be.
+  syscall(SYS_close_range, 3u, ~0u, 0u);
+}
+
+// Raw system calls: the C library's would tell all threads of the parent to change their user too.
+void become(const SpawnPlan& plan) {
+  const Identity& who = *plan.identity;
+  if (syscall(SYS_setgroups, who.groups.size(), who.groups.data()) != 0 ||
+      syscall(SYS_setresgid, who.gid, who.gid, who.gid) != 0 ||
+      syscall(SYS_setresuid, who.uid, who.uid, who.uid) != 0) {
+    fail(plan, StartStep::identity, errno);
+  }
+}
+
+[[noreturn]] void execute(const SpawnPlan& plan) {
+  // As a shell does: the first that is there counts; one that may not be executed only if no other
+  // is found.
+  int error = ENOENT;
+  int refused = -1;
+  for (int i = 0; plan.paths[i] != nullptr; ++i) {
+    execve(plan.paths[i], plan.argv, plan.env);
+    error = errno;
+    plan.note->path = i;
+    if (error == EACCES) {
+      // A directory that we may not search is as if it were not there.
+      if (refused < 0 && (plan.paths[1] == nullptr || access(plan.paths[i], F_OK) == 0))
+        refused = i;
+    } else if (error != ENOENT && error != ENOTDIR && error != ENAMETOOLONG && error != ELOOP) {
+      fail(plan, StartStep::exec, error);
+    }
+  }
+  if (refused >= 0) {
+    plan.note->path = refused;
+    fail(plan, StartStep::exec, EACCES);
+  }
+  // ENOTDIR of some PATH entry is not what the caller wants to know.
+  fail(plan, StartStep::exec, plan.paths[1] != nullptr ? ENOENT : error);
+}
+
+// Runs in the parent's memory, on its stack below spawn(): calls nothing that allocates, locks or
+// runs handlers.
+[[noreturn]] __attribute__((noinline)) void become_command(const SpawnPlan& plan,
+                                                           const ChildSettings& settings) {
+  if (setpgid(0, 0) != 0) fail(plan, StartStep::process_group, errno);
+  reset_signals(settings.changed_signals);
+  place_descriptors(plan);
+  if (plan.identity != nullptr) become(plan);
+  // After the change of user, which clears it.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != settings.parent) _exit(127);  // it died before: nobody waits for us
+  if (plan.umask >= 0) umask(mode_t(plan.umask));
+  if (plan.directory != nullptr && chdir(plan.directory) != 0)
+    fail(plan, StartStep::directory, errno);
+  if (plan.input_file != nullptr) {
+    const int file = open(plan.input_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (file < 0 || (file == 0 ? fcntl(0, F_SETFD, 0) : dup2(file, 0)) < 0)
+      fail(plan, StartStep::input, errno);
+  }
+  execute(plan);
+}
+
+// Apart from each other, so that nothing of the caller's lives in registers that the child could
+// change.
+__attribute__((noinline)) pid_t spawn_by_vfork(const SpawnPlan& plan,
+                                               const ChildSettings& settings) {
+  const pid_t pid = vfork();
+  if (pid == 0) become_command(plan, settings);
+  return pid;
+}
+
+__attribute__((noinline)) pid_t spawn_by_fork(const SpawnPlan& plan,
+                                              const ChildSettings& settings) {
+  const pid_t pid = fork();
+  if (pid == 0) become_command(plan, settings);
+  // Both sides do it, so that the group is there when either goes on.
+  if (pid > 0) setpgid(pid, pid);
+  return pid;
+}
+
+struct NotePage {
+  NotePage() {
+    void* page =
+        mmap(nullptr, sizeof(StartNote), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED) note = static_cast<StartNote*>(page);
+  }
+  ~NotePage() {
+    if (note != nullptr) munmap(note, sizeof(StartNote));
+  }
+  StartNote* note = nullptr;
+};
+
+}  // namespace
+
+pid_t spawn(const SpawnPlan& plan) {
+  static const std::uint64_t changed = find_changed_signals();
+  const ChildSettings settings{changed, getpid()};
+  return plan.input_file != nullptr ? spawn_by_fork(plan, settings)
+                                    : spawn_by_vfork(plan, settings);
+}
+
+StartNote* fresh_note() {
+  thread_local NotePage page;  // shared, since fork() is among the ways
+  if (page.note != nullptr) {
+    page.note->step = StartStep::none;
+    page.note->error = 0;
+    page.note->path = 0;
+  }
+  return page.note;
+}
+
+}  // namespace jobring

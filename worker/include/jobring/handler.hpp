@@ -1,0 +1,178 @@
+// Handlers: C++ functions that jobring workers run.
+//
+// A module is a shared object that a pool's config names under "modules". This header is all it
+// needs; it links against nothing of jobring. A whole module:
+//
+//     #include <jobring/handler.hpp>
+//
+//     JOBRING_HANDLER(square, job) {
+//       const long long n = std::stoll(std::string(job.text()));
+//       job.reply(std::to_string(n * n));
+//     }
+//
+// Build it with `c++ -std=c++20 -shared -fPIC -o square.so square.cpp`. Any number of
+// JOBRING_HANDLER may stand in one module, in any number of files.
+//
+// A handler returns normally: the job succeeds with what it replied (nothing, if it never did). It
+// throws: the job fails with the exception's message. It crashes: the job alone fails, with the
+// signal. Handlers of one worker process run one at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <span>
+#include <string_view>
+
+extern "C" {
+
+// The C side of it. Everything a handler may do goes through these, so that a module and its worker
+// may be built by different compilers. All functions take the `host` they stand beside; they are
+// not thread-safe.
+struct jobring_job {
+  const unsigned char* payload;  // payload_len bytes, valid until the handler returns
+  std::size_t payload_len;
+  std::uint64_t reserved[6];
+  void* host;
+  // Room for a result of `len` bytes, to be written in place; null if the pool's max_result is
+  // less.
+  unsigned char* (*reserve)(void* host, std::size_t len);
+  // Takes the first `len` reserved bytes as the result.
+  void (*commit)(void* host, std::size_t len);
+  // Ends the job as failed with a message; the last call counts.
+  void (*fail)(void* host, const char* message, std::size_t len);
+  // 1 once somebody asked for the job to stop.
+  int (*stop_requested)(void* host);
+  std::uint64_t (*max_result)(void* host);
+};
+
+typedef void (*jobring_handler_fn)(struct jobring_job* job, void* user);
+
+// What a module is given to register with. `add` copies the name; it returns 0, or -1 if the name
+// is empty, longer than 47 bytes, or taken.
+struct jobring_registry {
+  std::uint32_t version;  // JOBRING_MODULE_VERSION
+  void* host;
+  int (*add)(void* host, const char* name, jobring_handler_fn fn, void* user);
+};
+}
+
+#define JOBRING_MODULE_VERSION 1u
+
+namespace jobring {
+
+// The job a handler works on. Valid only during the call, on the thread that was called.
+class Job {
+ public:
+  explicit Job(jobring_job* job) : job_(job) {}
+
+  // The payload: bytes in shared memory (in place when the client runs under the worker's own uid,
+  // else a private copy). Treat it as input from outside.
+  std::span<const std::byte> payload() const {
+    return {reinterpret_cast<const std::byte*>(job_->payload), job_->payload_len};
+  }
+  std::string_view text() const {
+    return {reinterpret_cast<const char*>(job_->payload), job_->payload_len};
+  }
+
+  // Sets the result by copying it. Throws above the pool's max_result.
+  void reply(std::string_view bytes) {
+    unsigned char* room = reserve_raw(bytes.size());
+    if (!bytes.empty()) std::memcpy(room, bytes.data(), bytes.size());
+    job_->commit(job_->host, bytes.size());
+  }
+  void reply(std::span<const std::byte> bytes) {
+    reply(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  }
+  // Room for `len` bytes of result in shared memory, to be filled without a copy and then
+  // committed.
+  std::span<std::byte> reserve(std::size_t len) {
+    return {reinterpret_cast<std::byte*>(reserve_raw(len)), len};
+  }
+  void commit(std::size_t len) { job_->commit(job_->host, len); }
+
+  // Fails the job without an exception.
+  void fail(std::string_view message) { job_->fail(job_->host, message.data(), message.size()); }
+
+  // True once somebody asked for this job to stop (a kill, or the death of its client). A long
+  // handler looks now and then and returns; one that does not is killed with its worker after the
+  // pool's kill_grace.
+  bool stop_requested() const { return job_->stop_requested(job_->host) != 0; }
+
+  // Bytes, the largest result that this pool takes.
+  std::size_t max_result() const { return job_->max_result(job_->host); }
+
+ private:
+  struct ResultTooBig : std::exception {
+    const char* what() const noexcept override {
+      return "the result is larger than the pool's max_result";
+    }
+  };
+  unsigned char* reserve_raw(std::size_t len) {
+    unsigned char* room = job_->reserve(job_->host, len);
+    if (room == nullptr) throw ResultTooBig();
+    return room;
+  }
+  jobring_job* job_;
+};
+
+// Hidden: two modules in one process must not take each other's. (Statics of inline functions and
+// classes are otherwise one for the whole process, even between modules that are loaded apart.)
+namespace detail __attribute__((visibility("hidden"))) {
+
+  using HandlerFunction = void (*)(Job&);
+
+  // No exception leaves the module: worker and module need not share a C++ runtime.
+  inline void call(jobring_job * raw, void* user) {
+    try {
+      Job job(raw);
+      reinterpret_cast<HandlerFunction>(user)(job);
+    } catch (const std::exception& e) {
+      raw->fail(raw->host, e.what(), std::strlen(e.what()));
+    } catch (...) {
+      static const char message[] = "the handler threw something that is not a std::exception";
+      raw->fail(raw->host, message, sizeof message - 1);
+    }
+  }
+
+  // Handlers of this module, a list built by static initialisers. Static and inline: hidden with
+  // its namespace, so that a module sees its own list only.
+  struct Registration {
+    const char* name;
+    HandlerFunction function;
+    Registration* next;
+    static inline Registration* first =
+        nullptr;  // constant-initialised: there before any initialiser runs
+    Registration(const char* n, HandlerFunction f) : name(n), function(f), next(first) {
+      first = this;
+    }
+  };
+
+}  // namespace )
+}  // namespace jobring
+
+// The one symbol that a worker looks for. Returns 0, -1 if it failed, or this module's version of
+// the interface if the worker's is another. Weak: every file of a module has it, the linker keeps
+// one. A module that registers in its own way, for example under names that it learns at run time,
+// defines JOBRING_OWN_INIT before it includes this header, and writes the function itself.
+#ifndef JOBRING_OWN_INIT
+extern "C" __attribute__((weak, visibility("default"))) int jobring_module_init(
+    const jobring_registry* registry) {
+  if (registry->version != JOBRING_MODULE_VERSION) return int(JOBRING_MODULE_VERSION);
+  for (auto* r = jobring::detail::Registration::first; r != nullptr; r = r->next) {
+    if (registry->add(registry->host, r->name, &jobring::detail::call,
+                      reinterpret_cast<void*>(r->function)) != 0) {
+      return -1;
+    }
+  }
+  return 0;
+}
+#endif
+
+// Defines and registers a handler: JOBRING_HANDLER(name, job) { ... job is a jobring::Job& ... }
+#define JOBRING_HANDLER(handler_name, job)                                    \
+  static void jobring_handler_##handler_name(::jobring::Job& job);            \
+  static ::jobring::detail::Registration jobring_registration_##handler_name( \
+      #handler_name, &jobring_handler_##handler_name);                        \
+  static void jobring_handler_##handler_name([[maybe_unused]] ::jobring::Job& job)

@@ -1,0 +1,126 @@
+#include "worker/job_run.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace jobring {
+
+volatile std::sig_atomic_t JobRun::timed_out = 0;
+
+namespace {
+
+JobRun& run_of(void* host) {
+  return *static_cast<JobRun*>(host);
+}
+
+unsigned char* host_reserve(void* host, std::size_t len) {
+  return run_of(host).reserve(len);
+}
+void host_commit(void* host, std::size_t len) {
+  run_of(host).commit(len);
+}
+void host_fail(void* host, const char* message, std::size_t len) {
+  // A result that was too big is reported as that, not as the exception it was thrown as.
+  if (run_of(host).outcome() != Outcome::result_too_big)
+    run_of(host).end(Outcome::failed, {message, len});
+}
+int host_stop_requested(void* host) {
+  return run_of(host).stop_requested() ? 1 : 0;
+}
+std::uint64_t host_max_result(void* host) {
+  return run_of(host).max_result();
+}
+
+}  // namespace
+
+bool JobRun::open(std::uint64_t now) {
+  // The job is RUNNING by now; whoever wants it stopped raised one of these first, or will see
+  // RUNNING.
+  if (slot_.kill_request.load(std::memory_order_seq_cst) != 0 ||
+      channel_.view.header().closing.load(std::memory_order_seq_cst) == 2) {
+    end(Outcome::killed, "killed before it started");
+    return false;
+  }
+  const std::uint64_t deadline = slot_.deadline_ns.get();
+  if (deadline != 0 && now > deadline) {
+    end(Outcome::expired, "not started before its deadline");
+    return false;
+  }
+  payload_len_ = slot_.payload_len.get();
+  if (payload_len_ > channel_.view.shape().max_payload) {
+    payload_len_ = 0;
+    end(Outcome::bad_request, "the payload's length is out of range");
+    return false;
+  }
+  payload_ = channel_.view.payload(index_, payload_len_);
+  if (!channel_.trusted) {
+    // The client could change the bytes between our check and our use of them.
+    copy_.assign(payload_, payload_ + payload_len_);
+    payload_ = copy_.data();
+  }
+  return true;
+}
+
+const Handler* JobRun::resolve(const HandlerTable& table) {
+  const std::uint32_t index = slot_.handler.get();
+  if (index < kHandlersMax) {
+    if (const Handler* known = channel_.handlers[index]) return known;
+    const std::string name = handler_name(channel_.view, index);
+    if (const Handler* found = table.find(name)) return channel_.handlers[index] = found;
+    std::string message = "there is no handler \"" + name + "\" here; handlers:";
+    for (const std::string& known : table.names()) message += " " + known;
+    end(Outcome::unknown_handler, message);
+  } else {
+    end(Outcome::bad_request, "the handler's index is out of range");
+  }
+  return nullptr;
+}
+
+void JobRun::run(const Handler& handler) {
+  jobring_job job{};
+  job.payload = payload_;
+  job.payload_len = payload_len_;
+  job.host = this;
+  job.reserve = &host_reserve;
+  job.commit = &host_commit;
+  job.fail = &host_fail;
+  job.stop_requested = &host_stop_requested;
+  job.max_result = &host_max_result;
+  handler.fn(&job, handler.user);
+}
+
+unsigned char* JobRun::reserve(std::size_t len) {
+  if (len > max_result()) {
+    end(Outcome::result_too_big, "a result of " + std::to_string(len) +
+                                     " bytes is more than the pool's max_result of " +
+                                     std::to_string(max_result()) + " bytes");
+    return nullptr;
+  }
+  reserved_ = len;
+  return channel_.view.result(index_, len);
+}
+
+void JobRun::commit(std::size_t len) {
+  len = std::min(len, reserved_);
+  // Where a result stands follows from its size alone: one that came out small moves into the slot.
+  if (reserved_ > kInlineResult && len <= kInlineResult) {
+    std::memcpy(slot_.result, channel_.view.result_extent(index_), len);
+  }
+  result_len_ = len;
+}
+
+void JobRun::end(Outcome outcome, std::string_view message) {
+  outcome_ = outcome;
+  const std::size_t len = std::min(message.size(), max_result());
+  std::memcpy(channel_.view.result(index_, len), message.data(), len);
+  result_len_ = len;
+}
+
+void JobRun::settle() {
+  slot_.outcome.set(std::uint8_t(outcome_));
+  slot_.detail.set(detail_);
+  slot_.result_len.set(std::uint32_t(result_len_));
+}
+
+}  // namespace jobring

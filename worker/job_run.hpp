@@ -1,0 +1,70 @@
+// One job while it runs: what its handler sees (the host behind jobring_job), and what becomes its
+// outcome.
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <jobring/handler.hpp>
+#include <jobring/types.hpp>
+
+#include "worker/worker_channel.hpp"
+
+namespace jobring {
+
+class JobRun {
+ public:
+  // `copy` is scratch memory for payloads of clients that are not trusted.
+  JobRun(WorkerChannel& channel, std::uint32_t index, std::vector<unsigned char>& copy)
+      : channel_(channel), slot_(channel.view.slot(index)), index_(index), copy_(copy) {}
+
+  // Checks the request and makes the payload readable. False: the outcome is set already, run
+  // nothing.
+  bool open(std::uint64_t now);
+  // The handler's name resolved, or null with the outcome set.
+  const Handler* resolve(const HandlerTable& table);
+  void run(const Handler& handler);
+
+  std::span<const unsigned char> payload() const { return {payload_, payload_len_}; }
+  std::size_t max_result() const { return channel_.view.shape().max_result; }
+  WorkerChannel& channel() const { return channel_; }
+  Slot& slot() const { return slot_; }
+  std::uint32_t index() const { return index_; }
+
+  // Room in shared memory for a result of `len` bytes; null if it is more than the pool allows.
+  unsigned char* reserve(std::size_t len);
+  void commit(std::size_t len);
+  void end(Outcome outcome, std::string_view message);
+  void set_outcome(Outcome outcome, std::int32_t detail) {
+    outcome_ = outcome;
+    detail_ = detail;
+  }
+  bool stop_requested() const {
+    return timed_out != 0 || slot_.kill_request.load(std::memory_order_relaxed) != 0 ||
+           channel_.view.header().closing.load(std::memory_order_relaxed) == 2;
+  }
+
+  // Writes the outcome fields of the slot. After this the slot may be made DONE.
+  void settle();
+  Outcome outcome() const { return outcome_; }
+
+  // Set by the time-out's signal (job_timer.hpp): the one job of this process is over its time.
+  static volatile std::sig_atomic_t timed_out;
+
+ private:
+  WorkerChannel& channel_;
+  Slot& slot_;
+  std::uint32_t index_;
+  std::vector<unsigned char>& copy_;
+  const unsigned char* payload_ = nullptr;
+  std::size_t payload_len_ = 0;
+  std::size_t reserved_ = 0;
+  std::size_t result_len_ = 0;
+  Outcome outcome_ = Outcome::ok;
+  std::int32_t detail_ = 0;
+};
+
+}  // namespace jobring

@@ -1,0 +1,26 @@
+// What SIGTERM means to a worker: its supervisor is gone (PR_SET_PDEATHSIG), so leave at once, but
+// not without the command that runs. A normal end is ordered over the control socket instead.
+#pragma once
+
+#include <csignal>
+
+namespace jobring {
+
+// Set by the signal while a command runs; run_command() then kills the command and returns.
+extern volatile std::sig_atomic_t leave_requested;
+
+// Installs the handler.
+void leave_on_sigterm();
+// Kills and reaps all that this worker's commands have left, then ends the process.
+[[noreturn]] void leave_now();
+
+// While one of these lives, SIGTERM only sets the flag; else it ends the process at once.
+class CommandRunning {
+ public:
+  CommandRunning();
+  ~CommandRunning();
+  CommandRunning(const CommandRunning&) = delete;
+  CommandRunning& operator=(const CommandRunning&) = delete;
+};
+
+}  // namespace jobring

@@ -1,0 +1,57 @@
+#include "worker/supervisor_link.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "common/control.hpp"
+
+namespace jobring {
+namespace {
+
+[[noreturn]] void leave(const Error& error) {
+  // The normal end when the daemon goes away is silent; anything else is worth a line in the
+  // daemon's log.
+  if (error.code != Errc::no_daemon)
+    std::fprintf(stderr, "control socket: %s\n", error.line().c_str());
+  _exit(error.code == Errc::no_daemon ? 0 : exit_status(error.code));
+}
+
+}  // namespace
+
+void SupervisorLink::report(const WorkerReport& message) {
+  if (auto sent = send_control(socket_.get(), encode(message)); !sent) leave(sent.error());
+}
+
+std::optional<Order> SupervisorLink::receive(bool wait) {
+  auto received = [&]() -> Result<std::optional<ControlMessage>> {
+    if (wait) {
+      auto message = await_control(socket_.get(), -1);
+      if (!message) return message.error();
+      return std::optional<ControlMessage>(std::move(*message));
+    }
+    pollfd ready{socket_.get(), POLLIN, 0};
+    if (::poll(&ready, 1, 0) <= 0) return std::optional<ControlMessage>();
+    return receive_control(socket_.get());
+  }();
+  if (!received) leave(received.error());
+  if (!*received) return std::nullopt;
+  auto order = decode_worker_order((*received)->text);
+  if (!order) leave(order.error());
+  return Order{std::move(*order), std::move((*received)->fds)};
+}
+
+std::optional<Order> SupervisorLink::next_kept() {
+  if (kept_.empty()) return std::nullopt;
+  Order order = std::move(kept_.front());
+  kept_.pop_front();
+  return order;
+}
+
+std::optional<Order> SupervisorLink::poll() {
+  if (auto order = next_kept()) return order;
+  return receive(false);
+}
+
+}  // namespace jobring

@@ -1,0 +1,49 @@
+// A channel and a doorbell as a worker maps them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "common/channel_layout.hpp"
+#include "common/doorbell.hpp"
+#include "common/segment.hpp"
+#include "common/unique_fd.hpp"
+#include "worker/modules.hpp"
+
+namespace jobring {
+
+struct WorkerChannel {
+  std::uint32_t id = 0;
+  Mapping mapping;
+  ChannelView view;
+  std::array<SubmissionConsumer<>, kPriorities> submissions;
+  CompletionProducer<> completions;
+  UniqueFd client_event;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  // The client runs under our own uid: it could harm us anyway, so handlers read its payloads in
+  // place.
+  bool trusted = false;
+  bool broken = false;  // its client wrote nonsense; not looked at any more
+  std::array<const Handler*, kHandlersMax> handlers{};  // resolved names, by the client's index
+  std::array<std::uint8_t, kPriorities> empty_visits{};
+
+  std::uint32_t ready_bit() const { return id % kChannelsPerDoorbell; }
+};
+
+struct WorkerDoorbell {
+  std::uint32_t index = 0;
+  uid_t uid = 0;
+  Mapping mapping;
+  std::vector<UniqueFd> events;  // one per worker of the pool
+  std::array<std::unique_ptr<WorkerChannel>, kChannelsPerDoorbell> channels;
+  std::array<std::uint32_t, kPriorities> cursor{};  // where the round-robin goes on
+
+  DoorbellPage& page() const { return *mapping.as<DoorbellPage>(); }
+};
+
+}  // namespace jobring
