@@ -1,11 +1,19 @@
 #include "common/control.hpp"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include <cstring>
 
+#include "common/clock.hpp"
+
 namespace jobring {
+namespace {
+
+constexpr std::uint64_t kLookFirst = 100'000;  // nanoseconds
+
+}  // namespace
 
 Result<void> send_control(int socket, std::string_view text, std::span<const int> fds) {
   if (text.size() > kControlMessageMax || fds.size() > kControlFdsMax) {
@@ -82,6 +90,13 @@ Result<std::optional<ControlMessage>> receive_control(int socket) {
 }
 
 Result<ControlMessage> await_control(int socket, int timeout_ms) {
+  // The answer is a few microseconds of work away: looking for it a moment is cheaper than to sleep and be woken on
+  // another processor, which takes longer than the work.
+  for (const std::uint64_t until = now_ns() + kLookFirst; timeout_ms != 0 && now_ns() < until;) {
+    pollfd ready{socket, POLLIN, 0};
+    if (poll(&ready, 1, 0) > 0) break;
+    sched_yield();
+  }
   for (;;) {
     pollfd waited{socket, POLLIN, 0};
     const int ready = poll(&waited, 1, timeout_ms);

@@ -126,7 +126,9 @@ struct DoorbellAdded {
   std::uint32_t doorbell = 0;
   std::uint32_t uid = 0;
 };
-// Descriptors: segment, client eventfd; none if the channel is gone (slots is 0 then).
+// The answer to a map request, or an offer to an idle worker when a channel opens. Descriptors:
+// segment, client eventfd, and the client's stdin, stdout and stderr if the channel has them; none
+// if the channel is gone (slots is 0 then).
 struct ChannelMapped {
   std::uint32_t channel = 0;
   std::uint32_t slots = 0;
@@ -135,7 +137,7 @@ struct ChannelMapped {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
 };
-// Three descriptors, or none if they were given away or the channel is gone.
+// Three descriptors, or none if the channel has none or is gone.
 struct StdioReply {
   std::uint32_t channel = 0;
 };

@@ -33,7 +33,8 @@ struct Channel {
   UniqueFd client_event;
   Mapping mapping;
   ChannelView view;
-  std::vector<UniqueFd> stdio;  // until a worker fetched them for the one command that gets them
+  std::vector<UniqueFd>
+      stdio;  // of the client, for a command that takes them over; closed with the channel
   std::bitset<kWorkersMax> mapped_by;
   bool closed = false;  // the client is gone; kept until no worker maps it any more
 

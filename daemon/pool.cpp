@@ -157,23 +157,39 @@ void Pool::handle(Worker& worker, const MapRequest& request) {
   const auto found = channels_.find(request.channel);
   if (found == channels_.end() || found->second->closed) {
     send(worker, ChannelMapped{request.channel, 0, 0, 0, 0, 0});
-    return;
+  } else {
+    send_channel(worker, *found->second);
   }
-  Channel& channel = *found->second;
+}
+
+void Pool::send_channel(Worker& worker, Channel& channel) {
   channel.mapped_by.set(worker.index);
   const ChannelShape& shape = channel.view.shape();
+  std::vector<int> fds{channel.segment.get(), channel.client_event.get()};
+  for (const UniqueFd& fd : channel.stdio) fds.push_back(fd.get());
   send(worker,
        ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
                      channel.peer.gid},
-       std::array{channel.segment.get(), channel.client_event.get()});
+       fds);
+}
+
+// A channel that brings its stdio is about to submit one command, and its client waits for the
+// start: let a worker that sleeps map it meanwhile.
+void Pool::offer_to_sleeper(Channel& channel) {
+  for (auto& worker : workers_) {
+    const bool sleeps = page().sleeping[worker->index / 64].load() >> (worker->index % 64) & 1;
+    if (!sleeps || worker->state != WorkerState::running) continue;
+    send_channel(*worker, channel);
+    return;
+  }
 }
 
 void Pool::handle(Worker& worker, const StdioRequest& request) {
   const auto found = channels_.find(request.channel);
-  std::vector<UniqueFd> stdio;
-  if (found != channels_.end()) stdio = std::move(found->second->stdio);
   std::vector<int> fds;
-  for (const UniqueFd& fd : stdio) fds.push_back(fd.get());
+  if (found != channels_.end()) {
+    for (const UniqueFd& fd : found->second->stdio) fds.push_back(fd.get());
+  }
   send(worker, StdioReply{request.channel}, fds);
 }
 
@@ -466,6 +482,7 @@ Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& 
                 channel.client_event.get()};
   for (const UniqueFd& event : set.events) opened.fds.push_back(event.get());
   channels_[channel.id] = std::move(*created);
+  if (!channel.stdio.empty()) offer_to_sleeper(channel);
   return opened;
 }
 

@@ -52,10 +52,15 @@ void Worker::run_command_job(JobRun& job) {
       command->kill_grace_ms != 0 ? command->kill_grace_ms : settings_.kill_grace_ms;
   std::vector<UniqueFd> stdio;
   if (job.slot().flags.get() & kJobUsesStdio) {
-    link_.report(StdioRequest{job.channel().id});
-    stdio = link_.await<StdioReply>().fds;
+    stdio = std::move(job.channel().stdio);
+    job.channel().stdio.clear();
+    if (stdio.empty()) {
+      link_.report(StdioRequest{job.channel().id});
+      stdio = link_.await<StdioReply>().fds;
+    }
     if (stdio.size() != 3)
-      return job.end(Outcome::bad_request, "the channel's descriptors were given away already");
+      return job.end(Outcome::bad_request,
+                     "the client has not passed its descriptors with this channel");
     for (std::size_t i = 0; i < 3; ++i) context.stdio[i] = stdio[i].get();
   }
   if (settings_.run_as_client && geteuid() == 0 && job.channel().uid != geteuid()) {

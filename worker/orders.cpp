@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "worker/builtins.hpp"
 #include "worker/worker.hpp"
@@ -64,6 +65,8 @@ void Worker::handle(Order& order) {
     add_doorbell(*added, std::move(order.fds));
   } else if (auto* closed = std::get_if<ChannelClosed>(&order.message)) {
     unmap_channel(closed->channel);
+  } else if (std::holds_alternative<ChannelMapped>(order.message)) {
+    add_channel(order);
   } else if (std::holds_alternative<Drain>(order.message)) {
     draining_ = true;
   }
@@ -96,12 +99,24 @@ void Worker::watch_event(int eventfd) {
 WorkerChannel* Worker::map_channel(WorkerDoorbell& doorbell, std::uint32_t bit) {
   const std::uint32_t id = doorbell.index * kChannelsPerDoorbell + bit;
   link_.report(MapRequest{id});
-  Order order = link_.await<ChannelMapped>();
-  // What came before the answer, such as the close of this id's previous channel, counts before it.
-  // What comes after it must wait: it may be about the channel that we are about to map.
-  while (auto earlier = link_.next_kept()) handle(*earlier);
+  for (;;) {
+    Order order = link_.await<ChannelMapped>();
+    // What came before the answer, such as the close of this id's previous channel, counts before
+    // it. What comes after it must wait: it may be about the channel that we are about to map.
+    while (auto earlier = link_.next_kept()) handle(*earlier);
+    const bool answer = std::get<ChannelMapped>(order.message).channel == id;
+    WorkerChannel* channel = add_channel(order);  // or an offer of another one
+    if (answer) return channel;
+  }
+}
+
+WorkerChannel* Worker::add_channel(Order& order) {
   const auto& mapped = std::get<ChannelMapped>(order.message);
-  if (mapped.slots == 0 || order.fds.size() != 2) return nullptr;
+  const std::uint32_t id = mapped.channel;
+  if (mapped.slots == 0 || order.fds.size() < 2 || id / kChannelsPerDoorbell >= doorbells_.size())
+    return nullptr;
+  auto& place = doorbells_[id / kChannelsPerDoorbell]->channels[id % kChannelsPerDoorbell];
+  if (place) return place.get();  // offered while we asked
   const ChannelShape shape{mapped.slots, mapped.max_payload, mapped.max_result};
   auto mapping =
       Mapping::map(order.fds[0].get(), ChannelLayout(shape).total, Mapping::Access::read_write);
@@ -118,11 +133,23 @@ WorkerChannel* Worker::map_channel(WorkerDoorbell& doorbell, std::uint32_t bit) 
     channel->submissions[p] = channel->view.submission_consumer(p);
   channel->completions = channel->view.completion_producer();
   channel->client_event = std::move(order.fds[1]);
+  if (order.fds.size() == 5) {
+    drop_unused_stdio();
+    for (std::size_t i = 2; i < 5; ++i) channel->stdio.push_back(std::move(order.fds[i]));
+    holds_stdio_of_ = id;
+  }
   channel->uid = mapped.uid;
   channel->gid = mapped.gid;
   channel->trusted = mapped.uid == geteuid();
-  doorbell.channels[bit] = std::move(channel);
-  return doorbell.channels[bit].get();
+  place = std::move(channel);
+  return place.get();
+}
+
+void Worker::drop_unused_stdio() {
+  if (holds_stdio_of_ == kNoChannel) return;
+  const std::uint32_t id = std::exchange(holds_stdio_of_, kNoChannel);
+  if (auto& channel = doorbells_[id / kChannelsPerDoorbell]->channels[id % kChannelsPerDoorbell])
+    channel->stdio.clear();
 }
 
 void Worker::unmap_channel(std::uint32_t id) {

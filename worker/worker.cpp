@@ -222,6 +222,7 @@ Worker::Steal Worker::steal() {
 
 void Worker::run_batch(WorkerChannel& channel, std::uint32_t count) {
   WorkerEntry& mine = entry();
+  if (holds_stdio_of_ != kNoChannel && holds_stdio_of_ != channel.id) drop_unused_stdio();
   std::uint64_t started = now_ns();
   const std::uint64_t batch_started = started;
   mine.job_channel.set(channel.id);
@@ -343,21 +344,29 @@ void Worker::sleep() {
   mine.sleep_epoch.store(mine.sleep_epoch.load(std::memory_order_relaxed) + 1,
                          std::memory_order_relaxed);
   word.fetch_or(mask, std::memory_order_seq_cst);  // W3
-  bool work = false;
-  for (auto& doorbell : doorbells_) work = work || doorbell->page().any_ready();  // W4
-  for (std::uint32_t v = 0; v < settings_.workers && !work; ++v) {
-    work =
-        v != settings_.index && page_->worker(v).batch_count.load(std::memory_order_seq_cst) != 0;
-  }
-  if (!work) {
-    mine.sleeps.set(mine.sleeps.get() + 1);
+  mine.sleeps.set(mine.sleeps.get() + 1);
+  while (!work_in_sight()) {  // W4
     epoll_event events[8];
     const int count = epoll_wait(epoll_.get(), events, 8, -1);  // W5
-    for (int i = 0; i < count; ++i) {
-      if (events[i].data.u64 == kControlEvent) orders_checked_ns_ = 0;
-    }
+    bool rung = false, orders = false;
+    for (int i = 0; i < count; ++i) (events[i].data.u64 == kControlEvent ? orders : rung) = true;
+    // Orders are followed lying down: who submits meanwhile still sees us sleep, and rings us
+    // rather than another.
+    if (orders) handle_orders();
+    if (rung || draining_) break;
   }
   word.fetch_and(~mask, std::memory_order_seq_cst);
+}
+
+bool Worker::work_in_sight() const {
+  for (const auto& doorbell : doorbells_) {
+    if (doorbell->page().any_ready()) return true;
+  }
+  for (std::uint32_t v = 0; v < settings_.workers; ++v) {
+    if (v != settings_.index && page_->worker(v).batch_count.load(std::memory_order_seq_cst) != 0)
+      return true;
+  }
+  return false;
 }
 
 int Worker::run() {

@@ -37,6 +37,8 @@ class Worker {
     StateWord word;  // CLAIMED, by us
   };
 
+  static constexpr std::uint32_t kNoChannel = ~std::uint32_t{0};
+
   // Finding work
   bool look();
   bool look_at_level(std::uint32_t priority);
@@ -58,13 +60,16 @@ class Worker {
   // Waiting
   bool spin();
   void sleep();
+  bool work_in_sight() const;
 
   // Orders
   void handle_orders();
   void handle(Order& order);
   void add_doorbell(const DoorbellAdded& added, std::vector<UniqueFd> fds);
+  void drop_unused_stdio();
   void watch_event(int eventfd);
   WorkerChannel* map_channel(WorkerDoorbell& doorbell, std::uint32_t bit);
+  WorkerChannel* add_channel(Order& order);
   void unmap_channel(std::uint32_t id);
   void report_broken(WorkerChannel& channel, const char* reason);
   bool time_to_retire(std::uint64_t now);
@@ -93,6 +98,7 @@ class Worker {
   std::uint64_t jobs_ = 0;
   std::uint64_t orders_checked_ns_ = 0;
   std::uint64_t rss_checked_ns_ = 0;
+  std::uint32_t holds_stdio_of_ = kNoChannel;  // the one channel whose stdio we hold
   bool draining_ = false;
 };
 

@@ -23,6 +23,9 @@ struct WorkerChannel {
   std::array<SubmissionConsumer<>, kPriorities> submissions;
   CompletionProducer<> completions;
   UniqueFd client_event;
+  // The client's own, for the one command that takes them over. Never kept while another job runs:
+  // somebody may wait for the end of what is written to them.
+  std::vector<UniqueFd> stdio;
   uid_t uid = 0;
   gid_t gid = 0;
   // The client runs under our own uid: it could harm us anyway, so handlers read its payloads in

@@ -21,10 +21,10 @@ namespace jobring {
 namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000;  // nanoseconds
-constexpr std::uint64_t kOrphansEvery =
-    10'000 * kMillisecond;  // how long zombies of others may stay
-constexpr std::uint64_t kStopWait =
-    1'000 * kMillisecond;  // for a killed command when we must leave
+// How long zombies that are not the command's may stay.
+constexpr std::uint64_t kOrphansEvery = 10'000 * kMillisecond;
+// For a killed command to die when we must leave.
+constexpr std::uint64_t kStopWait = 1'000 * kMillisecond;
 constexpr std::uint64_t kNever = ~std::uint64_t{0};
 
 std::uint64_t microseconds(const timeval& t) {

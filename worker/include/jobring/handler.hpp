@@ -117,39 +117,38 @@ class Job {
   jobring_job* job_;
 };
 
-// Hidden: two modules in one process must not take each other's. (Statics of inline functions and
-// classes are otherwise one for the whole process, even between modules that are loaded apart.)
-namespace detail __attribute__((visibility("hidden"))) {
+// Hidden below: two modules in one process must not take each other's. (Statics of inline functions
+// and classes are otherwise one for the whole process, even between modules that are loaded apart.)
+namespace detail {
 
-  using HandlerFunction = void (*)(Job&);
+using HandlerFunction = void (*)(Job&);
 
-  // No exception leaves the module: worker and module need not share a C++ runtime.
-  inline void call(jobring_job * raw, void* user) {
-    try {
-      Job job(raw);
-      reinterpret_cast<HandlerFunction>(user)(job);
-    } catch (const std::exception& e) {
-      raw->fail(raw->host, e.what(), std::strlen(e.what()));
-    } catch (...) {
-      static const char message[] = "the handler threw something that is not a std::exception";
-      raw->fail(raw->host, message, sizeof message - 1);
-    }
+// No exception leaves the module: worker and module need not share a C++ runtime.
+__attribute__((visibility("hidden"))) inline void call(jobring_job* raw, void* user) {
+  try {
+    Job job(raw);
+    reinterpret_cast<HandlerFunction>(user)(job);
+  } catch (const std::exception& e) {
+    raw->fail(raw->host, e.what(), std::strlen(e.what()));
+  } catch (...) {
+    static const char message[] = "the handler threw something that is not a std::exception";
+    raw->fail(raw->host, message, sizeof message - 1);
   }
+}
 
-  // Handlers of this module, a list built by static initialisers. Static and inline: hidden with
-  // its namespace, so that a module sees its own list only.
-  struct Registration {
-    const char* name;
-    HandlerFunction function;
-    Registration* next;
-    static inline Registration* first =
-        nullptr;  // constant-initialised: there before any initialiser runs
-    Registration(const char* n, HandlerFunction f) : name(n), function(f), next(first) {
-      first = this;
-    }
-  };
+// Handlers of this module, a list built by static initialisers.
+struct __attribute__((visibility("hidden"))) Registration {
+  const char* name;
+  HandlerFunction function;
+  Registration* next;
+  // Constant-initialised: there before any initialiser runs.
+  static inline Registration* first = nullptr;
+  Registration(const char* n, HandlerFunction f) : name(n), function(f), next(first) {
+    first = this;
+  }
+};
 
-}  // namespace )
+}  // namespace detail
 }  // namespace jobring
 
 // The one symbol that a worker looks for. Returns 0, -1 if it failed, or this module's version of
