@@ -94,8 +94,8 @@ void Channel::submit() {
 std::span<const Completion> Channel::reap(std::size_t max) {
   return impl_->reap(max);
 }
-bool Channel::wait(std::chrono::nanoseconds timeout) {
-  return impl_->wait(timeout);
+bool Channel::wait(std::chrono::nanoseconds timeout, std::size_t at_least) {
+  return impl_->wait(timeout, at_least);
 }
 bool Channel::cancel(JobRef job) {
   return impl_->cancel(job);

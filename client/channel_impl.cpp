@@ -357,17 +357,20 @@ void Channel::Impl::give_back_extents(std::uint32_t index) {
 
 // ---- waiting
 
-bool Channel::Impl::has_completions() const {
-  return consumer_.ready() || !unrun_.empty() ||
+bool Channel::Impl::has_completions(std::size_t at_least) const {
+  return consumer_.ready(at_least) || !unrun_.empty() ||
          view_.header().rescan.load(std::memory_order_seq_cst) != 0 ||
          (!core_->connected() && outstanding_ != 0);
 }
 
-bool Channel::Impl::announce() {
+bool Channel::Impl::announce(std::size_t at_least) {
   // seq_cst, then look again: a worker that publishes after our look sees that we wait
   // (completion_queue.hpp).
-  view_.header().waiting.store(1, std::memory_order_seq_cst);
-  return !has_completions();
+  const std::size_t wanted =
+      std::clamp<std::size_t>(at_least, 1, std::max<std::size_t>(1, outstanding_));
+  view_.header().waiting.store(WaitingWord::until(consumer_.position() + wanted),
+                               std::memory_order_seq_cst);
+  return !has_completions(wanted);
 }
 
 void Channel::Impl::sleep(std::chrono::nanoseconds timeout) const {
@@ -393,37 +396,32 @@ void Channel::Impl::interrupt() const {
   ring(event_.get());
 }
 
-bool Channel::Impl::wait(std::chrono::nanoseconds timeout) {
-  if (has_completions()) return true;
+bool Channel::Impl::wait(std::chrono::nanoseconds timeout, std::size_t at_least) {
+  if (has_completions(at_least)) return true;
   const bool for_ever = timeout == std::chrono::nanoseconds::max();
   const std::uint64_t start = now_ns();
-  const std::uint64_t budget = spin_.budget();
-  if (budget != 0 && timeout.count() > 0) {
-    const std::uint64_t until =
-        start + std::min<std::uint64_t>(budget, std::uint64_t(timeout.count()));
+  const std::uint64_t patience =
+      for_ever ? ~std::uint64_t{0} : std::uint64_t(std::max<std::int64_t>(0, timeout.count()));
+  // Who waits for many expects to wait: looking would only take the processor from those who work
+  // for us.
+  const std::uint64_t budget = at_least > 1 ? 0 : std::min(spin_.budget(), patience);
+  if (budget != 0) {
     do {
       if (has_completions()) {
         spin_.found();
         return true;
       }
       sched_yield();
-    } while (now_ns() < until);
+    } while (now_ns() - start < budget);
     spin_.in_vain();
   }
   for (;;) {
     if (outstanding_ == 0) return has_completions();
-    if (announce()) {
-      const std::uint64_t waited = now_ns() - start;
-      if (!for_ever && waited >= std::uint64_t(std::max<std::int64_t>(0, timeout.count()))) {
-        awake();
-        return has_completions();
-      }
-      sleep(for_ever ? timeout : timeout - std::chrono::nanoseconds(waited));
-    }
+    const std::uint64_t waited = now_ns() - start;
+    if (waited >= patience) return has_completions();
+    if (announce(at_least)) sleep(for_ever ? timeout : std::chrono::nanoseconds(patience - waited));
     awake();
-    if (has_completions()) return true;
-    if (!for_ever && now_ns() - start >= std::uint64_t(std::max<std::int64_t>(0, timeout.count())))
-      return false;
+    if (has_completions(at_least)) return true;
   }
 }
 

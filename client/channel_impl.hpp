@@ -42,7 +42,7 @@ class Channel::Impl {
   bool unpublished() const { return unpublished_ != 0; }
 
   std::span<const Completion> reap(std::size_t max);
-  bool wait(std::chrono::nanoseconds timeout);
+  bool wait(std::chrono::nanoseconds timeout, std::size_t at_least);
   bool cancel(JobRef job);
   std::size_t cancel_all();
   void kill(JobRef job, int signal);
@@ -50,7 +50,7 @@ class Channel::Impl {
   // Waiting in three steps, so that a lock can be let go in the middle: announce() says that we are
   // about to sleep, and whether there is reason to; sleep() touches nothing but descriptors;
   // awake() takes it back.
-  bool announce();
+  bool announce(std::size_t at_least = 1);
   void sleep(std::chrono::nanoseconds timeout) const;
   void awake();
   // Ends somebody's sleep() on this channel; any thread.
@@ -58,7 +58,7 @@ class Channel::Impl {
 
   int fd();
   void arm();
-  bool has_completions() const;
+  bool has_completions(std::size_t at_least = 1) const;
   bool draining() const { return view_.header().closing.load(std::memory_order_acquire) != 0; }
   std::size_t outstanding() const { return outstanding_; }
   const ChannelShape& shape() const { return view_.shape(); }

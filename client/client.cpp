@@ -10,8 +10,8 @@
 namespace jobring {
 namespace {
 
-std::unique_ptr<Channel::Impl> open_or_throw(const std::shared_ptr<detail::ClientCore>& core, std::string_view pool,
-                                             const ChannelOptions& options) {
+std::unique_ptr<Channel::Impl> open_or_throw(const std::shared_ptr<detail::ClientCore>& core,
+                                             std::string_view pool, const ChannelOptions& options) {
   auto opened = Channel::Impl::open(core, std::string(pool), options);
   if (!opened) detail::throw_error(opened.error());
   return std::move(*opened);
@@ -50,14 +50,17 @@ Pong Client::ping() {
   const std::uint64_t took = now_ns() - start;
   if (!answer) detail::throw_error(answer.error());
   const auto* pong = std::get_if<PongReply>(&answer->reply);
-  if (pong == nullptr) detail::throw_error({Errc::protocol, "an answer to something else", core_->where(), {}});
-  return {pong->version, pong->pid, std::chrono::milliseconds(pong->uptime_ms), std::chrono::nanoseconds(took)};
+  if (pong == nullptr)
+    detail::throw_error({Errc::protocol, "an answer to something else", core_->where(), {}});
+  return {pong->version, pong->pid, std::chrono::milliseconds(pong->uptime_ms),
+          std::chrono::nanoseconds(took)};
 }
 
 std::string Client::status_json() {
   auto answer = core_->request(StatusRequest{});
   if (!answer) detail::throw_error(answer.error());
-  if (answer->fds.size() != 1) detail::throw_error({Errc::protocol, "a status without its text", core_->where(), {}});
+  if (answer->fds.size() != 1)
+    detail::throw_error({Errc::protocol, "a status without its text", core_->where(), {}});
   std::string text;
   char buffer[16384];
   for (off_t at = 0;; at += off_t(text.size()) - at) {
@@ -68,6 +71,8 @@ std::string Client::status_json() {
   return text;
 }
 
-bool Client::is_private() const { return core_->is_private(); }
+bool Client::is_private() const {
+  return core_->is_private();
+}
 
 }  // namespace jobring

@@ -9,29 +9,39 @@
 namespace jobring::detail {
 namespace {
 
-// How long a daemon may take to answer a control request: it never blocks, so this means that it is stopped or gone mad.
+// How long a daemon may take to answer a control request: it never blocks, so this means that it is
+// stopped or gone mad.
 constexpr int kAnswerTimeout = 30'000;  // milliseconds
 constexpr int kDaemonEndTimeout = 5'000;
 
 }  // namespace
 
-void throw_error(const Error& error) { throw Exception(exit_status(error.code), to_string(error.code), error.line()); }
+void throw_error(const Error& error) {
+  throw Exception(exit_status(error.code), to_string(error.code), error.line());
+}
 
 ClientCore::ClientCore(UniqueFd socket, pid_t private_daemon, std::string where, std::string name)
-    : socket_(std::move(socket)), daemon_(private_daemon), where_(std::move(where)), name_(std::move(name)) {}
+    : socket_(std::move(socket)),
+      daemon_(private_daemon),
+      where_(std::move(where)),
+      name_(std::move(name)) {}
 
 ClientCore::~ClientCore() {
   socket_.reset();
   if (daemon_ <= 0) return;
-  // A private daemon ends when its socket closes. It is our child: wait, so that it leaves neither zombie nor workers.
+  // A private daemon ends when its socket closes. It is our child: wait, so that it leaves neither
+  // zombie nor workers.
   const UniqueFd pidfd = open_pidfd(daemon_);
   pollfd ended{pidfd.get(), POLLIN, 0};
   if (pidfd && poll(&ended, 1, kDaemonEndTimeout) == 1) waitpid(daemon_, nullptr, 0);
 }
 
-Result<ClientCore::Answer> ClientCore::request(const ClientRequest& message, std::span<const int> fds) {
+Result<ClientCore::Answer> ClientCore::request(const ClientRequest& message,
+                                               std::span<const int> fds) {
   const std::lock_guard lock(mutex_);
-  if (!connected()) return Error{Errc::no_daemon, last_words_.empty() ? "the daemon is gone" : last_words_, where_, {}};
+  if (!connected())
+    return Error{
+        Errc::no_daemon, last_words_.empty() ? "the daemon is gone" : last_words_, where_, {}};
   if (auto sent = send_control(socket_.get(), encode(message), fds); !sent) {
     if (sent.error().code != Errc::no_daemon) return sent.error();
     // It may have refused us and hung up before we asked: its reason waits to be read.
@@ -63,7 +73,8 @@ void ClientCore::disconnected() {
     if (!received) break;
     auto reply = decode_client_reply(received->text);
     if (!reply) continue;
-    if (const auto* error = std::get_if<ErrorReply>(&*reply)) last_words_ = from_reply(*error).line();
+    if (const auto* error = std::get_if<ErrorReply>(&*reply))
+      last_words_ = from_reply(*error).line();
   }
   connected_.store(false, std::memory_order_release);
 }
@@ -71,7 +82,8 @@ void ClientCore::disconnected() {
 bool ClientCore::check_connection() {
   if (!connected()) return false;
   pollfd hangup{socket_.get(), POLLRDHUP, 0};
-  if (poll(&hangup, 1, 0) > 0 && (hangup.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) disconnected();
+  if (poll(&hangup, 1, 0) > 0 && (hangup.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0)
+    disconnected();
   return connected();
 }
 

@@ -10,6 +10,7 @@ namespace jobring::detail {
 namespace {
 
 constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
+constexpr std::chrono::nanoseconds kGather = std::chrono::milliseconds(1);
 constexpr std::chrono::nanoseconds kForEver = std::chrono::nanoseconds::max();
 
 std::chrono::nanoseconds left_of(std::chrono::nanoseconds timeout, std::uint64_t start) {
@@ -241,7 +242,10 @@ void PoolCore::stream(std::string_view handler,
       if (!sink(completion.tag, completion)) more = false;
     }
     if (!more) channel.cancel_all();
-    if (done.empty() && prepared == 0) channel.wait();
+    // With much under way, one wake-up for several results; but none waits for longer than a
+    // moment.
+    if (done.empty() && prepared == 0 && !channel.wait(kGather, channel.outstanding() / 4))
+      channel.wait();
   }
 }
 

@@ -31,6 +31,19 @@ struct ChannelShape {
   friend bool operator==(const ChannelShape&, const ChannelShape&) = default;
 };
 
+// What a sleeping client waits for: the low bits of the completion queue's position that is to be
+// reached. A client with many jobs under way need not be woken by each.
+struct WaitingWord {
+  static constexpr std::uint32_t none = 0;
+  static std::uint32_t until(std::uint64_t position) {
+    const auto low = std::uint32_t(position);
+    return low == none ? low - 1 : low;  // one earlier than asked, never later
+  }
+  static bool reached(std::uint32_t word, std::uint64_t position) {
+    return word != none && std::int32_t(std::uint32_t(position) - word) >= 0;
+  }
+};
+
 // The head of the segment. Fields grouped by who writes them.
 struct ChannelHeader {
   // Supervisor, once, before anybody else maps it.
@@ -38,9 +51,9 @@ struct ChannelHeader {
   SharedField<std::uint32_t> slots;
 
   // Client.
-  // 1 while the client sleeps or is about to: set (seq_cst) before its last look at the completion
-  // queue. A worker that published looks here (seq_cst), and whoever turns 1 into 0 rings the
-  // client's eventfd.
+  // Not 0 while the client sleeps or is about to: see WaitingWord. Set (seq_cst) before its last
+  // look at the completion queue. A worker that published looks here (seq_cst), and whoever turns
+  // it to 0 rings the client's eventfd.
   alignas(kCacheLine) std::atomic<std::uint32_t> waiting;
   // Slots [0, slots_used) have ever been used: recovery looks at no others, so that it does not
   // touch fresh pages.

@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 
 #include "common/limits.hpp"
@@ -87,6 +88,8 @@ class CompletionProducer {
     }
     return false;
   }
+  // Position behind the last word that we published.
+  std::uint64_t position() const { return cursor_; }
   // Tells the other workers how far the queue is filled; once per batch is enough.
   void move_tail() { advance_to(lines_->tail, cursor_); }
 
@@ -110,7 +113,12 @@ class CompletionConsumer {
         mask_(capacity - 1),
         shift_(std::uint32_t(std::countr_zero(capacity))) {}
 
-  bool ready() const { return CompletionWord(peek(std::memory_order_seq_cst)).lap() == lap(); }
+  // True if at least `count` words are there.
+  bool ready(std::size_t count = 1) const {
+    const std::uint64_t last = position_ + count - 1;
+    return CompletionWord(cells_[last & mask_].load(std::memory_order_seq_cst)).lap() ==
+           std::uint8_t(completion_lap(last, shift_));
+  }
   // Takes the next word; false if there is none. Acquire: the slot that the word names is DONE for
   // us.
   bool take(CompletionWord& word) {

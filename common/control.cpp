@@ -90,8 +90,8 @@ Result<std::optional<ControlMessage>> receive_control(int socket) {
 }
 
 Result<ControlMessage> await_control(int socket, int timeout_ms) {
-  // The answer is a few microseconds of work away: looking for it a moment is cheaper than to sleep and be woken on
-  // another processor, which takes longer than the work.
+  // The answer is a few microseconds of work away: looking for it a moment is cheaper than to sleep
+  // and be woken on another processor, which takes longer than the work.
   for (const std::uint64_t until = now_ns() + kLookFirst; timeout_ms != 0 && now_ns() < until;) {
     pollfd ready{socket, POLLIN, 0};
     if (poll(&ready, 1, 0) > 0) break;

@@ -3,9 +3,11 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
-#include <optional>
+#include <string>
+#include <vector>
 
 #include "common/exec_codec.hpp"
 #include "worker/exec/run_command.hpp"
@@ -34,6 +36,24 @@ const Identity& identity_of(uid_t uid, gid_t gid) {
   return known.emplace(uid, std::move(identity)).first->second;
 }
 
+// The environment of a command that runs as another user and did not bring a whole one: never that
+// of the worker, which may hold what is not that user's business.
+std::vector<std::string> environment_of(uid_t uid, std::vector<std::string> additions) {
+  std::vector<std::string> env{"PATH=/usr/local/bin:/usr/bin:/bin"};
+  if (const passwd* user = getpwuid(uid)) {
+    env.push_back(std::string("HOME=") + user->pw_dir);
+    env.push_back(std::string("USER=") + user->pw_name);
+    env.push_back(std::string("LOGNAME=") + user->pw_name);
+    env.push_back(std::string("SHELL=") + user->pw_shell);
+  }
+  for (std::string& entry : additions) {
+    const std::string name = entry.substr(0, entry.find('=') + 1);
+    std::erase_if(env, [&](const std::string& e) { return e.starts_with(name); });
+    env.push_back(std::move(entry));
+  }
+  return env;
+}
+
 Outcome outcome_of(const CommandReport& report) {
   if (report.timed_out) return Outcome::timed_out;
   if (report.killed) return Outcome::killed;
@@ -48,8 +68,11 @@ void Worker::run_command_job(JobRun& job) {
 
   CommandContext context;
   context.timeout_ms = job.slot().timeout_ms.get();
-  context.kill_grace_ms =
-      command->kill_grace_ms != 0 ? command->kill_grace_ms : settings_.kill_grace_ms;
+  // The daemon's grace is the most: after it the supervisor ends the worker itself.
+  context.kill_grace_ms = settings_.kill_grace_ms;
+  if (command->kill_grace_ms != 0) {
+    context.kill_grace_ms = std::min(command->kill_grace_ms, settings_.kill_grace_ms);
+  }
   std::vector<UniqueFd> stdio;
   if (job.slot().flags.get() & kJobUsesStdio) {
     stdio = std::move(job.channel().stdio);
@@ -65,6 +88,10 @@ void Worker::run_command_job(JobRun& job) {
   }
   if (settings_.run_as_client && geteuid() == 0 && job.channel().uid != geteuid()) {
     context.identity = &identity_of(job.channel().uid, job.channel().gid);
+    if (!command->env_replaces) {
+      command->env = environment_of(job.channel().uid, std::move(command->env));
+      command->env_replaces = true;
+    }
   }
   const std::size_t max_result = job.max_result();
   context.output_room = max_result > kCommandReportHead ? max_result - kCommandReportHead : 0;

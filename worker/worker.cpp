@@ -299,8 +299,9 @@ void Worker::complete(WorkerChannel& channel, JobRun& job, StateWord running) {
   }
   // Before the next job, which may take an hour.
   auto& waiting = channel.view.header().waiting;
-  if (waiting.load(std::memory_order_seq_cst) != 0 &&
-      waiting.exchange(0, std::memory_order_seq_cst) != 0) {
+  const std::uint32_t wanted = waiting.load(std::memory_order_seq_cst);
+  if (WaitingWord::reached(wanted, channel.completions.position()) &&
+      waiting.exchange(WaitingWord::none, std::memory_order_seq_cst) != WaitingWord::none) {
     ring(channel.client_event.get());
     mine.wakes.set(mine.wakes.get() + 1);
   }

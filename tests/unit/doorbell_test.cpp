@@ -11,11 +11,12 @@ using namespace jobring;
 TEST_CASE("a sleeper is rung once per sleep, and another one next") {
   auto page = std::make_unique<PoolPage>();
   page->sleeping[0].store(0b101);
+  for (const std::uint32_t w : {0u, 2u}) page->worker(w).sleep_epoch.store(1);  // raised before the bit is set
   WakeMemory memory;
   CHECK(memory.pick(*page, 4) == 0);
   CHECK(memory.pick(*page, 4) == 2);
   CHECK(memory.pick(*page, 4) == -1);
-  page->worker(0).sleep_epoch.store(1);  // it slept again
+  page->worker(0).sleep_epoch.store(2);  // it slept again
   CHECK(memory.pick(*page, 4) == 0);
 }
 
@@ -23,6 +24,7 @@ TEST_CASE("nobody rings itself, nor a worker that the pool does not have") {
   auto page = std::make_unique<PoolPage>();
   page->sleeping[0].store(1u << 3);
   page->sleeping[1].store(1);
+  for (const std::uint32_t w : {3u, 64u}) page->worker(w).sleep_epoch.store(1);
   WakeMemory memory;
   CHECK(memory.pick(*page, 128, 3) == 64);
   WakeMemory other;

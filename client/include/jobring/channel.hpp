@@ -102,8 +102,11 @@ class Channel {
   // is gone, every outstanding job completes as lost.
   std::span<const Completion> reap(std::size_t max = 256);
   // Blocks until reap() would return something, nothing is outstanding, or the time is over. True
-  // if reap() has something.
-  bool wait(std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max());
+  // if reap() has something. With `at_least`, sleeps until so many completions are there (or all
+  // that are outstanding): fewer wake-ups for who has many jobs under way. It may return with
+  // fewer.
+  bool wait(std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max(),
+            std::size_t at_least = 1);
 
   // Withdraws a job that has not started; it completes as cancelled, here, at once. False if it had
   // started or ended.

@@ -1,0 +1,316 @@
+// What is measured, against what. Aims: see docs/benchmarks.md.
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+#include "bench/bare.hpp"
+#include "bench/daemon.hpp"
+#include "bench/work.hpp"
+#include "common/exec_codec.hpp"
+
+extern char** environ;
+
+namespace bench {
+namespace {
+
+std::string workers(int n) {
+  return "\"workers\": " + std::to_string(n);
+}
+
+Row row(std::string subject, std::string unit, std::string peer, double aim,
+        bool more_is_better = true) {
+  Row r;
+  r.subject = std::move(subject);
+  r.unit = std::move(unit);
+  r.peer = std::move(peer);
+  r.aim = aim;
+  r.more_is_better = more_is_better;
+  return r;
+}
+
+double future_rate(jobring::Pool& pool, double duration) {
+  std::uint64_t done = 0;
+  const std::string payload(64, 'x');
+  const double start = seconds();
+  while (seconds() - start < duration) {
+    std::vector<jobring::Future> futures;
+    for (int i = 0; i < 1000; ++i) futures.push_back(pool.submit("echo", payload));
+    for (const auto& f : futures) f.wait();
+    done += futures.size();
+  }
+  return double(done) / (seconds() - start);
+}
+
+RoundTrip jobring_round_trip(const Daemon& daemon, double duration, int cpu_client,
+                             int cpu_worker) {
+  for (const pid_t pid : daemon.workers()) {
+    if (cpu_worker < 0) continue;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu_worker, &set);
+    sched_setaffinity(pid, sizeof set, &set);
+  }
+  auto* result = static_cast<RoundTrip*>(shared_memory(sizeof(RoundTrip)));
+  const pid_t client = in_child([&] {
+    pin(cpu_client);
+    jobring::Client c = daemon.connect();
+    jobring::Channel channel = c.channel();
+    const auto echo = channel.handler("echo");
+    const std::string payload(64, 'x');
+    std::vector<double> samples;
+    for (const double end = seconds() + duration; seconds() < end;) {
+      const double start = seconds();
+      channel.prepare(echo, payload, 0);
+      channel.submit();
+      do channel.wait();
+      while (channel.reap().empty());
+      samples.push_back(seconds() - start);
+    }
+    *result = {percentile(samples, 0.5) * 1e6, percentile(samples, 0.99) * 1e6};
+  });
+  wait_child(client);
+  return *result;
+}
+
+long number_in(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::size_t at = text.str().find(key);
+  return at == std::string::npos ? 0 : std::atol(text.str().c_str() + at + key.size());
+}
+
+double milliseconds_of(const std::vector<std::string>& words, const std::vector<std::string>& env) {
+  std::vector<char*> argv, envp;
+  for (const auto& w : words) argv.push_back(const_cast<char*>(w.c_str()));
+  argv.push_back(nullptr);
+  for (char** e = environ; *e != nullptr; ++e) envp.push_back(*e);
+  for (const auto& e : env) envp.push_back(const_cast<char*>(e.c_str()));
+  envp.push_back(nullptr);
+  const double start = seconds();
+  pid_t pid;
+  if (posix_spawn(&pid, argv[0], nullptr, nullptr, argv.data(), envp.data()) != 0) return 0;
+  waitpid(pid, nullptr, 0);
+  return (seconds() - start) * 1e3;
+}
+
+}  // namespace
+
+std::vector<Row> throughput(const Settings& s) {
+  std::vector<Row> rows;
+  for (const int n : {1, 2}) {
+    const Daemon daemon(s, workers(n));
+    jobring::Client client = daemon.connect();
+    jobring::Channel channel = client.channel();
+    const auto ours = [&] { return echo_rate(channel, s.seconds, 1024); };
+    const std::string name =
+        "64 B echo, depth 1024, " + std::to_string(n) + (n == 1 ? " worker" : " workers");
+    rows.push_back(compare(s, row(name, "jobs/s", "boost message_queue pair", 4), ours,
+                           [&] { return boost_message_queue(s.seconds, 1024); }));
+    if (n == 1) {
+      rows.push_back(compare(s, row(name, "jobs/s", "bare rings, batch 32", 0), ours,
+                             [&] { return bare_rings(s.seconds, 1024, 32); }));
+      rows.push_back(compare(s, row(name, "jobs/s", "bare rings, one by one", 0), ours,
+                             [&] { return bare_rings(s.seconds, 1024, 1); }));
+      jobring::Pool pool = client.pool();
+      rows.push_back(compare(
+          s, row("the same through Pool and Future", "jobs/s", "boost message_queue pair", 0),
+          [&] { return future_rate(pool, s.seconds); },
+          [&] { return boost_message_queue(s.seconds, 1024); }));
+    }
+  }
+  return rows;
+}
+
+std::vector<Row> round_trip(const Settings& s) {
+  std::vector<Row> rows;
+  struct Case {
+    const char* how;
+    const char* spin;
+    int a, b;
+    RoundTrip (*bare)(double, int, int);
+  };
+  for (const Case& c : {Case{"sleeping, unpinned", "0us", -1, -1, eventfd_ping_pong},
+                        Case{"sleeping, across cores", "0us", 0, 1, eventfd_ping_pong},
+                        Case{"spinning, unpinned", "1ms", -1, -1, spinning_ping_pong},
+                        Case{"spinning, across cores", "1ms", 0, 1, spinning_ping_pong}}) {
+    if (c.a == 0 && sysconf(_SC_NPROCESSORS_ONLN) < 2) continue;
+    const Daemon daemon(s, workers(1) + ", \"spin\": \"" + c.spin + "\"");
+    rows.push_back(compare(
+        s, row(std::string("round trip, ") + c.how, "us", "bare ping-pong", 1.3, false),
+        [&] { return jobring_round_trip(daemon, s.seconds, c.a, c.b).p50; },
+        [&] { return c.bare(s.seconds, c.a, c.b).p50; }));
+  }
+  return rows;
+}
+
+std::vector<Row> commands(const Settings& s) {
+  const int parallel = 2;
+  const Daemon daemon(s, workers(parallel));
+  jobring::Client client = daemon.connect();
+  jobring::Channel channel = client.channel();
+  const auto exec = channel.handler("exec");
+  const std::string tiny = s.bin + "/bench_tiny";
+  jobring::Command command;
+  command.argv = {tiny};
+  for (char** e = environ; *e != nullptr; ++e) command.env.push_back(*e);
+  command.env_replaces = true;
+  const std::string payload = jobring::encode(command);
+  // Short rounds: the scheduler of a small machine has moods that last longer than a measurement.
+  Settings quick = s;
+  quick.rounds = s.rounds * 5;
+  return {compare(
+      quick,
+      row("tiny static command, 2 at a time, output captured", "commands/s", "posix_spawn loop",
+          0.95),
+      [&] {
+        const double start = seconds();
+        std::uint64_t done = 0;
+        while (seconds() - start < s.seconds / 2) {
+          while (channel.outstanding() < 64 && channel.prepare(exec, payload, 0)) {
+          }
+          channel.submit();
+          channel.wait(std::chrono::nanoseconds::max(), 16);
+          for (const auto& c : channel.reap()) {
+            if (c.outcome != jobring::Outcome::ok) throw std::runtime_error("a command failed");
+            ++done;
+          }
+        }
+        const double took = seconds() - start;
+        while (channel.outstanding() != 0) {
+          channel.wait();
+          channel.reap();
+        }
+        return double(done) / took;
+      },
+      [&] { return posix_spawn_loop(s.seconds / 2, tiny.c_str(), parallel); })};
+}
+
+std::vector<Row> payloads(const Settings& s) {
+  const std::size_t size = 1 << 20;
+  const Daemon daemon(s, workers(1) + ", \"spin\": \"1ms\", \"modules\": [\"" + s.modules +
+                             "/bench_handlers.so\"]");
+  jobring::Client client = daemon.connect();
+  jobring::Channel channel = client.channel();
+  const auto work = channel.handler("work");
+  std::uint64_t seed = 0;
+  return {compare(
+      s, row("1 MiB in, 1 MiB out, worked in place", "B/s", "bare shared memory", 0.7),
+      [&] {
+        std::uint64_t done = 0;
+        const double start = seconds();
+        double now = start;
+        while (now - start < s.seconds) {
+          const auto room = channel.reserve(size);
+          fill(reinterpret_cast<unsigned char*>(room.data()), size, ++seed);
+          channel.prepare_reserved(work, size, 0);
+          channel.submit();
+          for (;;) {
+            channel.wait();
+            const auto completions = channel.reap();
+            if (completions.empty()) continue;
+            if (completions[0].result.size() != size) throw std::runtime_error("a wrong result");
+            sink(sum(reinterpret_cast<const unsigned char*>(completions[0].result.data()), size));
+            break;
+          }
+          ++done;
+          now = seconds();
+        }
+        return double(done) * 2 * double(size) / (now - start);
+      },
+      [&] { return bare_memory_work(s.seconds, size); })};
+}
+
+std::vector<Row> clients(const Settings& s) {
+  const Daemon daemon(s, workers(2));
+  auto* total = static_cast<std::atomic<std::uint64_t>*>(shared_memory(sizeof(std::uint64_t)));
+  std::vector<Row> rows;
+  for (const int n : {1, 2, 4, 8, 16, 32, 64}) {
+    Row r = row("64 B echo from " + std::to_string(n) + (n == 1 ? " client" : " clients"), "jobs/s",
+                "the best number of clients", 0.7);
+    for (int round = 0; round < s.rounds; ++round) {
+      total->store(0);
+      std::vector<pid_t> children;
+      for (int i = 0; i < n; ++i) {
+        children.push_back(in_child([&] {
+          jobring::Client client = daemon.connect();
+          jobring::Channel channel = client.channel();
+          total->fetch_add(std::uint64_t(echo_rate(channel, s.seconds, 1024)));
+        }));
+      }
+      for (const pid_t child : children) wait_child(child);
+      r.ours.push_back(double(total->load()));
+    }
+    rows.push_back(std::move(r));
+  }
+  double best = 0;
+  for (const Row& r : rows) best = std::max(best, median(r.ours));
+  for (Row& r : rows) r.theirs = {best};
+  return rows;
+}
+
+std::vector<Row> idle(const Settings& s) {
+  const Daemon daemon(s, workers(2));
+  jobring::Client client = daemon.connect();
+  client.pool().call("echo", "x");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  std::vector<pid_t> all = daemon.workers();
+  all.push_back(daemon.pid());
+  const auto switches = [&] {
+    long sum = 0;
+    for (const pid_t pid : all)
+      sum += number_in("/proc/" + std::to_string(pid) + "/status", "\nvoluntary_ctxt_switches:");
+    return sum;
+  };
+  Row wakes = row("wake-ups of daemon and 2 idle workers in 3 s", "", "", 0.5, false);
+  const long before = switches();
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  wakes.ours = {double(switches() - before)};
+  Row daemon_rss = row("resident memory of the idle daemon", "MiB", "", 8, false);
+  daemon_rss.ours = {
+      double(number_in("/proc/" + std::to_string(daemon.pid()) + "/status", "VmRSS:")) / 1024};
+  Row worker_rss = row("resident memory of an idle worker", "MiB", "", 8, false);
+  for (const pid_t pid : daemon.workers())
+    worker_rss.ours.push_back(
+        double(number_in("/proc/" + std::to_string(pid) + "/status", "VmRSS:")) / 1024);
+  return {wakes, daemon_rss, worker_rss};
+}
+
+std::vector<Row> command_line(const Settings& s) {
+  const Daemon daemon(s, workers(2));
+  const std::string jobring = s.bin + "/jobring", tsp = "/usr/bin/tsp";
+  const std::vector<std::string> env{"JOBRING_SOCKET=" + daemon.socket(),
+                                     "TS_SOCKET=" + daemon.socket() + ".tsp", "TS_SLOTS=2"};
+  Settings many = s;
+  many.rounds = s.rounds * 60;
+  std::vector<Row> rows;
+  if (access(tsp.c_str(), X_OK) == 0) {
+    rows.push_back(compare(
+        many, row("jobring run -- true", "ms", "tsp -nf true", 1, false),
+        [&] {
+          return milliseconds_of({jobring, "run", "--", "true"}, env);
+        },
+        [&] {
+          return milliseconds_of({tsp, "-nf", "true"}, env);
+        }));
+    milliseconds_of({tsp, "-K"}, env);
+  }
+  rows.push_back(compare(
+      many, row("jobring run -- true", "ms", "/bin/true by itself", 0, false),
+      [&] {
+        return milliseconds_of({jobring, "run", "--", "true"}, env);
+      },
+      [&] { return milliseconds_of({"/bin/true"}, env); }));
+  return rows;
+}
+
+}  // namespace bench
