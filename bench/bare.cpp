@@ -124,7 +124,7 @@ double bare_rings(double duration, std::uint32_t cells, std::uint32_t batch) {
   return double(done) / (now - start);
 }
 
-double boost_message_queue(double duration, std::size_t depth) {
+double boost_message_queue(double duration, std::size_t depth, MessageQueueUse use) {
   using boost::interprocess::message_queue;
   const std::string name = "jobring-bench-" + std::to_string(getpid());
   const std::string a = name + "-a", b = name + "-b";
@@ -148,6 +148,14 @@ double boost_message_queue(double duration, std::size_t depth) {
   while (now - start < duration) {
     for (int i = 0; i < 1024; ++i) {
       bool moved = false;
+      if (use == MessageQueueUse::blocking) {
+        while (sent - done < depth && there.try_send(bytes, sizeof bytes, 0)) ++sent;
+        message_queue::size_type size;
+        unsigned priority;
+        back.receive(bytes, sizeof bytes, size, priority);
+        ++done;
+        continue;
+      }
       if (sent - done < depth && there.try_send(bytes, sizeof bytes, 0)) {
         ++sent;
         moved = true;

@@ -10,8 +10,11 @@ namespace bench {
 // Pairs of single-producer single-consumer rings of 64-byte cells between two processes: messages
 // echoed a second.
 double bare_rings(double seconds, std::uint32_t cells, std::uint32_t batch);
-// A pair of boost::interprocess::message_queue, 64-byte messages, `depth` of them in flight.
-double boost_message_queue(double seconds, std::size_t depth);
+// A pair of boost::interprocess::message_queue, 64-byte messages, `depth` of them in flight: with
+// its blocking calls, as it is meant to be used, or polled with try_send and try_receive, which
+// saves it the wake-ups.
+enum class MessageQueueUse { blocking, polled };
+double boost_message_queue(double seconds, std::size_t depth, MessageQueueUse use);
 
 // Microseconds of a round trip between two processes: median and 99th percentile.
 struct RoundTrip {

@@ -77,7 +77,9 @@ double echo_rate(jobring::Channel& channel, double duration, std::size_t depth) 
         if (c.result.size() != payload.size()) throw std::runtime_error("a wrong echo");
       }
       done += completions.size();
-      if (completions.empty() && prepared == 0) channel.wait();
+      if (completions.empty() && prepared == 0) {
+        channel.wait(std::chrono::nanoseconds::max(), channel.outstanding() / 2);
+      }
     }
     now = seconds();
   }

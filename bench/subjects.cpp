@@ -114,8 +114,14 @@ std::vector<Row> throughput(const Settings& s) {
     const auto ours = [&] { return echo_rate(channel, s.seconds, 1024); };
     const std::string name =
         "64 B echo, depth 1024, " + std::to_string(n) + (n == 1 ? " worker" : " workers");
-    rows.push_back(compare(s, row(name, "jobs/s", "boost message_queue pair", 4), ours,
-                           [&] { return boost_message_queue(s.seconds, 1024); }));
+    const auto blocking = [&] {
+      return boost_message_queue(s.seconds, 1024, MessageQueueUse::blocking);
+    };
+    const auto polled = [&] {
+      return boost_message_queue(s.seconds, 1024, MessageQueueUse::polled);
+    };
+    rows.push_back(compare(s, row(name, "jobs/s", "boost message_queue", 4), ours, blocking));
+    rows.push_back(compare(s, row(name, "jobs/s", "boost message_queue, polled", 0), ours, polled));
     if (n == 1) {
       rows.push_back(compare(s, row(name, "jobs/s", "bare rings, batch 32", 0), ours,
                              [&] { return bare_rings(s.seconds, 1024, 32); }));
@@ -123,9 +129,8 @@ std::vector<Row> throughput(const Settings& s) {
                              [&] { return bare_rings(s.seconds, 1024, 1); }));
       jobring::Pool pool = client.pool();
       rows.push_back(compare(
-          s, row("the same through Pool and Future", "jobs/s", "boost message_queue pair", 0),
-          [&] { return future_rate(pool, s.seconds); },
-          [&] { return boost_message_queue(s.seconds, 1024); }));
+          s, row("the same through Pool and Future", "jobs/s", "boost message_queue", 0),
+          [&] { return future_rate(pool, s.seconds); }, blocking));
     }
   }
   return rows;

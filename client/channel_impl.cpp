@@ -16,6 +16,7 @@ namespace jobring {
 namespace {
 
 constexpr std::size_t kReapMax = 256;
+constexpr std::size_t kPrepareAhead = 6;     // slots whose lines are fetched before their turn
 constexpr std::uint32_t kCheckEvery = 4096;  // empty reaps between looks at the connection
 constexpr std::size_t kFixedDescriptors =
     4;  // segment, doorbell, pool page, event: then one per worker
@@ -148,6 +149,12 @@ JobRef Channel::Impl::put(std::uint32_t index, HandlerId handler, std::size_t si
     if (producer.full()) return {~std::uint32_t{0}, 0};
   }
   free_.pop_back();
+  if (free_.size() > kPrepareAhead) {
+    // The workers' processors have these lines; asking for them now hides the way back.
+    Slot& soon = view_.slot(free_[free_.size() - kPrepareAhead]);
+    __builtin_prefetch(&soon.state, 1);
+    __builtin_prefetch(soon.payload, 1);
+  }
   if (unpublished_ == 0) batch_time_ = now_ns();
   Slot& slot = view_.slot(index);
   const StateWord queued = slot.word(std::memory_order_relaxed).to(SlotState::queued);
@@ -402,14 +409,14 @@ bool Channel::Impl::wait(std::chrono::nanoseconds timeout, std::size_t at_least)
   const std::uint64_t start = now_ns();
   const std::uint64_t patience =
       for_ever ? ~std::uint64_t{0} : std::uint64_t(std::max<std::int64_t>(0, timeout.count()));
-  // Who waits for many expects to wait: looking would only take the processor from those who work
-  // for us.
-  const std::uint64_t budget = at_least > 1 ? 0 : std::min(spin_.budget(), patience);
+  const std::uint64_t budget = std::min(spin_.budget(), patience);
   if (budget != 0) {
     do {
-      if (has_completions()) {
-        spin_.found();
-        return true;
+      for (int i = 0; i < kLooksPerYield; ++i) {
+        if (has_completions(at_least)) {
+          spin_.found();
+          return true;
+        }
       }
       sched_yield();
     } while (now_ns() - start < budget);

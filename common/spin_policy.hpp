@@ -12,6 +12,10 @@
 
 namespace jobring {
 
+// Looks between two sched_yield(): a system call takes as long as several looks, and what one waits for comes at any time.
+// No pause instruction between them: on a virtual machine it may leave the guest.
+inline constexpr int kLooksPerYield = 10;
+
 class SpinPolicy {
  public:
   void limit(std::uint64_t most_ns) { most_ns_ = most_ns; }

@@ -283,7 +283,8 @@ void Pool::settle(Worker& worker) {
     channel->mapped_by.reset(worker.index);
   }
   const bool was_ready = worker.ready;
-  const bool recycled = was_ready && WIFEXITED(worker.wait_status) &&
+  // It left by itself, and not from within a job.
+  const bool recycled = was_ready && total.ended == 0 && WIFEXITED(worker.wait_status) &&
                         WEXITSTATUS(worker.wait_status) == kExitRecycled;
   if (!was_ready && start_failure_.empty() && WIFEXITED(worker.wait_status) &&
       WEXITSTATUS(worker.wait_status) == kExitConfig) {

@@ -314,9 +314,11 @@ bool Worker::spin() {
   if (budget == 0) return false;
   const std::uint64_t until = now_ns() + budget;
   do {
-    if (look()) {
-      spin_.found();
-      return true;
+    for (int i = 0; i < kLooksPerYield; ++i) {
+      if (look()) {
+        spin_.found();
+        return true;
+      }
     }
     sched_yield();
   } while (now_ns() < until);
@@ -398,10 +400,13 @@ bool Worker::time_to_retire(std::uint64_t now) {
   rss_checked_ns_ = now;
   FILE* file = std::fopen("/proc/self/statm", "re");
   if (file == nullptr) return false;
-  unsigned long size = 0, resident = 0;
-  const bool read = std::fscanf(file, "%lu %lu", &size, &resident) == 2;
+  unsigned long size = 0, resident = 0, shared = 0;
+  const bool read =
+      std::fscanf(file, "%lu %lu %lu", &size, &resident, &shared) == 3 && shared <= resident;
   std::fclose(file);
-  return read && std::uint64_t(resident) * std::uint64_t(sysconf(_SC_PAGESIZE)) > settings_.max_rss;
+  // Without what it shares: that is its clients' payloads, and goes with their channels.
+  return read && std::uint64_t(resident - shared) * std::uint64_t(sysconf(_SC_PAGESIZE)) >
+                     settings_.max_rss;
 }
 
 }  // namespace jobring

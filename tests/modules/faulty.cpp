@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <stdexcept>
 #include <string>
@@ -65,4 +66,10 @@ JOBRING_HANDLER(stderr_then_crash, job) {
 JOBRING_HANDLER(sleep_ms, job) {
   sleep_ms(std::atol(std::string(job.text()).c_str()));
   job.reply("slept");
+}
+
+// Keeps this many MiB for good, as a handler with a leak does.
+JOBRING_HANDLER(leak, job) {
+  const std::size_t size = std::size_t(std::stoul(std::string(job.text()))) << 20;
+  std::memset(std::malloc(size), 1, size);
 }

@@ -361,6 +361,23 @@ TEST_CASE("workers are replaced after max_jobs, without losing a job") {
   CHECK(daemon.status_number("crashes") == 0);
 }
 
+TEST_CASE(
+    "a worker that grew above max_rss is replaced; what it shares with clients does not count") {
+  Daemon daemon(pools_with("faulty", 1, R"(, "max_rss": "48MiB")"));
+  Pool pool = daemon.connect().pool();
+  const std::string large(1 << 20, 'x');
+  std::vector<Future> futures;
+  for (int i = 0; i < 60; ++i) futures.push_back(pool.submit("echo", large));
+  for (const Future& f : futures) REQUIRE(f.get().size() == large.size());
+  CHECK(daemon.status_number("restarts") == 0);
+  CHECK(pool.submit("leak", "64").result().ok());
+  CHECK(eventually([&] {
+    // Memory is looked at after a job, ten times a second at most.
+    return pool.call("echo", "x") == "x" && daemon.status_number("restarts") == 1;
+  }));
+  CHECK(daemon.status_number("crashes") == 0);
+}
+
 TEST_CASE("an idle daemon and its workers do not wake up") {
   Daemon daemon;
   Pool pool = daemon.connect().pool();
