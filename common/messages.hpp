@@ -127,8 +127,8 @@ struct DoorbellAdded {
   std::uint32_t uid = 0;
 };
 // The answer to a map request, or an offer to an idle worker when a channel opens. Descriptors:
-// segment, client eventfd, and the client's stdin, stdout and stderr if the channel has them; none
-// if the channel is gone (slots is 0 then).
+// segment, client eventfd, and, in an answer, the client's stdin, stdout and stderr if the channel
+// has them. None if the channel is gone (slots is 0).
 struct ChannelMapped {
   std::uint32_t channel = 0;
   std::uint32_t slots = 0;

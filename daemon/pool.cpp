@@ -158,15 +158,17 @@ void Pool::handle(Worker& worker, const MapRequest& request) {
   if (found == channels_.end() || found->second->closed) {
     send(worker, ChannelMapped{request.channel, 0, 0, 0, 0, 0});
   } else {
-    send_channel(worker, *found->second);
+    send_channel(worker, *found->second, true);
   }
 }
 
-void Pool::send_channel(Worker& worker, Channel& channel) {
+void Pool::send_channel(Worker& worker, Channel& channel, bool with_stdio) {
   channel.mapped_by.set(worker.index);
   const ChannelShape& shape = channel.view.shape();
   std::vector<int> fds{channel.segment.get(), channel.client_event.get()};
-  for (const UniqueFd& fd : channel.stdio) fds.push_back(fd.get());
+  if (with_stdio) {
+    for (const UniqueFd& fd : channel.stdio) fds.push_back(fd.get());
+  }
   send(worker,
        ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
                      channel.peer.gid},
@@ -179,7 +181,7 @@ void Pool::offer_to_sleeper(Channel& channel) {
   for (auto& worker : workers_) {
     const bool sleeps = page().sleeping[worker->index / 64].load() >> (worker->index % 64) & 1;
     if (!sleeps || worker->state != WorkerState::running) continue;
-    send_channel(*worker, channel);
+    send_channel(*worker, channel, false);
     return;
   }
 }

@@ -125,7 +125,7 @@ class Pool {
   bool has_waiting_jobs() const;
   Death describe_death(const Worker& worker) const;
   void send(Worker& worker, const WorkerOrder& order, std::span<const int> fds = {});
-  void send_channel(Worker& worker, Channel& channel);
+  void send_channel(Worker& worker, Channel& channel, bool with_stdio);
   void offer_to_sleeper(Channel& channel);
   void send_doorbell(Worker& worker, const DoorbellSet& set);
   void stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal);
