@@ -123,25 +123,27 @@ Result<std::shared_ptr<ClientCore>> connect_core(const ConnectOptions& options) 
     candidates.push_back(kSystemSocket);
   }
   const bool may_start = options.daemon == ConnectOptions::Daemon::any && named.empty();
-  Error last;
+  Error failure;
   for (const std::string& path : candidates) {
     auto socket = connect_to(path);
     if (!socket) {
-      last = socket.error();
+      // The first place is where a user's own daemon would be: name that, unless a later one says
+      // more than "nobody".
+      if (failure.what.empty() || socket.error().code != Errc::no_daemon) failure = socket.error();
       continue;
     }
     auto core = std::make_shared<ClientCore>(std::move(*socket), 0, path, default_name(options));
     // The machine's daemon may not be meant for us: find out now, while there is a choice.
     if (may_start && path == kSystemSocket && geteuid() != 0) {
       if (auto pong = core->request(PingRequest{}); !pong) {
-        last = pong.error();
+        failure = pong.error();
         continue;
       }
     }
     return core;
   }
   if (may_start) return start_private(options);
-  return last;
+  return failure;
 }
 
 }  // namespace jobring::detail

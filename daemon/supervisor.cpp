@@ -216,7 +216,8 @@ void Supervisor::drain() {
                 std::chrono::duration_cast<std::chrono::seconds>(config_.drain_timeout).count()) +
             " s for those that wait or run");
   notify_.stopping("draining");
-  accept_watch_.reset();
+  // Clients still come in: to ask for the status, or to learn from us that there are no more
+  // channels.
   for (auto& pool : pools_) pool->drain();
   drain_timer_ = loop_.after(config_.drain_timeout, [this] {
     log::warning("drain_timeout is over: killing what still runs");

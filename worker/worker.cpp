@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "common/clock.hpp"
 
@@ -227,6 +228,11 @@ void Worker::run_batch(WorkerChannel& channel, std::uint32_t count) {
   const std::uint64_t batch_started = started;
   mine.job_channel.set(channel.id);
   mine.busy.set(1);
+  // Several submitters may have rung us, and nobody else, while we slept: what we leave behind is
+  // not waited for by anybody yet. After the claim, which took this batch out of the backlog.
+  if (std::exchange(woke_, false) && settings_.workers > 1 && others_sleep() && leaves_work()) {
+    wake_one();
+  }
   if (count > 1 && settings_.workers > 1) {
     for (std::uint32_t i = 0; i < count; ++i) mine.batch[i].set(claims_[i].index);
     mine.batch_channel.set(channel.id);
@@ -359,6 +365,30 @@ void Worker::sleep() {
     if (rung || draining_) break;
   }
   word.fetch_and(~mask, std::memory_order_seq_cst);
+  woke_ = true;
+}
+
+// Work that is ready and that we have not claimed, in whatever channel and priority.
+bool Worker::leaves_work() const {
+  for (const auto& doorbell : doorbells_) {
+    for (std::uint32_t priority = 0; priority < kPriorities; ++priority) {
+      for (std::uint32_t w = 0; w < kReadyWords; ++w) {
+        std::uint64_t bits =
+            doorbell->page().ready[priority].words[w].load(std::memory_order_seq_cst);
+        for (; bits != 0; bits &= bits - 1) {
+          const WorkerChannel* channel =
+              doorbell->channels[w * 64 + std::uint32_t(std::countr_zero(bits))].get();
+          if (channel == nullptr) return true;  // nor do we know better
+          if (channel->broken) continue;
+          if (channel->submissions[priority].backlog() != 0 ||
+              channel->view.header().retries.load(std::memory_order_seq_cst) != 0) {
+            return true;
+          }
+        }
+      }
+    }
+  }
+  return false;
 }
 
 bool Worker::work_in_sight() const {

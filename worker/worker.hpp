@@ -48,6 +48,7 @@ class Worker {
   bool settle_ready(WorkerDoorbell& doorbell, std::uint32_t bit, std::uint32_t priority);
   enum class Steal { nothing, wait, ran };
   Steal steal();
+  bool leaves_work() const;
   bool others_sleep() const;
   void wake_one();
 
@@ -99,6 +100,7 @@ class Worker {
   std::uint64_t orders_checked_ns_ = 0;
   std::uint64_t rss_checked_ns_ = 0;
   std::uint32_t holds_stdio_of_ = kNoChannel;  // the one channel whose stdio we hold
+  bool woke_ = false;                          // since the last batch
   bool draining_ = false;
 };
 

@@ -276,8 +276,7 @@ TEST_CASE("our stdin, stdout and stderr are the command's") {
   CHECK(said.err == "err\n");
 }
 
-TEST_CASE("two commands in a pipeline run at the same time on two workers" *
-          doctest::skip()) {  // of two that submit at once, both ring one sleeper: Worker::claim()
+TEST_CASE("two commands in a pipeline run at the same time on two workers") {
   Daemon daemon;
   Place place(daemon);
   for (int i = 0; i < 40; ++i) {
@@ -808,7 +807,7 @@ TEST_CASE("ping tells version and pid of the daemon") {
   CHECK(pong["round_trip_ns"].get<long>() > 0);
 }
 
-TEST_CASE("start puts one daemon into the background, however often; stop ends it") {
+TEST_CASE("start puts one daemon into the background, however often, stop ends it") {
   Place place;
   const StopAtEnd cleanup{place};
   const Said first = place.jobring({"start", "--json"});
@@ -842,7 +841,7 @@ TEST_CASE("start that fails shows the daemon's last words and exits with 69") {
   CHECK(config.err.find("pols") != std::string::npos);
 }
 
-TEST_CASE("stop lets the running command finish; stop --now kills it") {
+TEST_CASE("stop lets the running command finish, stop --now kills it") {
   Place place;
   const StopAtEnd cleanup{place};
   REQUIRE(place.jobring({"start"}).status == 0);
@@ -862,8 +861,7 @@ TEST_CASE("stop lets the running command finish; stop --now kills it") {
   CHECK(eventually([&] { return !alive(command); }));
 }
 
-TEST_CASE("stop --wait gives up with 124, and the daemon that drains still answers stop --now" *
-          doctest::skip()) {  // it takes no connections while it drains: Supervisor::drain()
+TEST_CASE("stop --wait gives up with 124, and the daemon that drains still answers stop --now") {
   Place place;
   const StopAtEnd cleanup{place};
   REQUIRE(place.jobring({"start"}).status == 0);

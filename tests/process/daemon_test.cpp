@@ -36,7 +36,7 @@ UniqueFd raw_connection(const Daemon& daemon) {
 }  // namespace
 
 TEST_CASE(
-    "a second daemon on the same socket gets a clear error; a dead one's socket is replaced") {
+    "a second daemon on the same socket gets a clear error, a dead one's socket is replaced") {
   Daemon daemon;
   const Ran second = run_program({program("jobringd"), "--config", daemon.config_file()});
   CHECK(second.status == 78);
@@ -174,7 +174,7 @@ TEST_CASE("clients of another protocol version are refused with one clear line")
 }
 
 TEST_CASE(
-    "peers that talk nonsense, too much, or too many descriptors are cut off; others do not "
+    "peers that talk nonsense, too much, or too many descriptors are cut off, others do not "
     "notice") {
   Daemon daemon;
   Client client = daemon.connect();

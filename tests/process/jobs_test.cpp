@@ -98,7 +98,7 @@ TEST_CASE("wait_for tells a job that runs from one that ended") {
   CHECK(f.result().ran >= 300ms);
 }
 
-TEST_CASE("a queued job can be cancelled and never runs; a running one cannot") {
+TEST_CASE("a queued job can be cancelled and never runs, a running one cannot") {
   Daemon daemon(pools_with("faulty", 1));
   Pool pool = daemon.connect().pool();
   const Future running = pool.submit("spin", "");
@@ -293,7 +293,7 @@ TEST_CASE("a running command is stopped on request") {
 }
 
 TEST_CASE(
-    "a function stops when asked; one that does not is killed with its worker, and the pool "
+    "a function stops when asked, one that does not is killed with its worker, and the pool "
     "carries on") {
   Daemon daemon(pools_with("faulty", 1), R"(, "kill_grace": "100ms")");
   Pool pool = daemon.connect().pool();
@@ -362,7 +362,7 @@ TEST_CASE("workers are replaced after max_jobs, without losing a job") {
 }
 
 TEST_CASE(
-    "a worker that grew above max_rss is replaced; what it shares with clients does not count") {
+    "a worker that grew above max_rss is replaced, what it shares with clients does not count") {
   Daemon daemon(pools_with("faulty", 1, R"(, "max_rss": "48MiB")"));
   Pool pool = daemon.connect().pool();
   const std::string large(1 << 20, 'x');

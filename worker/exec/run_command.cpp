@@ -33,7 +33,8 @@ std::uint64_t microseconds(const timeval& t) {
 
 // Opened once: every command without input reads it.
 int null_input() {
-  static const int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  static int fd = -1;
+  if (fd < 0) fd = open("/dev/null", O_RDONLY | O_CLOEXEC);  // again, if there was no descriptor left
   return fd;
 }
 
@@ -114,7 +115,7 @@ bool CommandRun::open_streams(SpawnPlan& plan) {
       plan.stdio[0] = feed_.command_fd();
     } else {
       plan.stdio[0] = null_input();
-      if (plan.stdio[0] < 0) return failed("open /dev/null", ENOENT);
+      if (plan.stdio[0] < 0) return failed("open /dev/null", errno);
     }
   }
   for (std::size_t i = 0; i < 2; ++i) {
