@@ -80,8 +80,11 @@ std::optional<Future> PoolCore::submit(std::string_view handler, std::string_vie
       }
     }
     lock.unlock();
-    const auto patience_left = left_of(patience, start);
+    auto patience_left = left_of(patience, start);
     if (patience_left.count() <= 0) return std::nullopt;
+    // A ring full of cancelled jobs behind one that waits: nobody tells when a worker takes that
+    // one.
+    if (index >= 0) patience_left = std::min(patience_left, kGather);
     const std::size_t before = outstanding();
     wait([&] { return waiting_.size() < before || !client_->connected(); }, patience_left);
   }

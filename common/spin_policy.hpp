@@ -12,8 +12,9 @@
 
 namespace jobring {
 
-// Looks between two sched_yield(): a system call takes as long as several looks, and what one waits for comes at any time.
-// No pause instruction between them: on a virtual machine it may leave the guest.
+// Looks between two sched_yield(): a system call takes as long as several looks, and what one waits
+// for comes at any time. No pause instruction between them: on a virtual machine it may leave the
+// guest.
 inline constexpr int kLooksPerYield = 10;
 
 class SpinPolicy {
@@ -22,7 +23,9 @@ class SpinPolicy {
 
   // Nanoseconds to look this time.
   std::uint64_t budget() {
-    if (credit_ > 0) return most_ns_ * credit_ / kFull;
+    // Never much less than what a sleeping partner takes to answer: two that wait for each other
+    // would else both go on sleeping although looking would pay for both.
+    if (credit_ > 0) return most_ns_ / 2 + most_ns_ / 2 * credit_ / kFull;
     return ++denied_ % kRetry == 0 ? most_ns_ / 2 : 0;
   }
   void found() { credit_ = std::min(credit_ + 1, kFull); }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -80,7 +81,7 @@ int run(const Options& options) {
     // The terminal's Ctrl-C is for our client; we end with it.
     setpgid(0, 0);
     // A private daemon speaks up only when something is wrong: its stderr is its client's.
-    if (options.config_file.empty()) config.log_level = LogLevel::error;
+    config.log_level = std::max(config.log_level, LogLevel::warning);
   } else {
     endpoint.path =
         !options.socket.empty() ? options.socket

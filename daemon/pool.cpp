@@ -294,8 +294,15 @@ void Pool::settle(Worker& worker) {
   }
   if (!recycled) {
     ++crashes_;
-    log::warning(death.message.substr(0, death.message.find('\n')) + "; jobs requeued: " +
-                 std::to_string(total.requeued) + ", ended: " + std::to_string(total.ended));
+    const std::string line = death.message.substr(0, death.message.find('\n')) +
+                             "; jobs requeued: " + std::to_string(total.requeued) +
+                             ", ended: " + std::to_string(total.ended);
+    // When we killed it ourselves, to end, that is no news.
+    if (killing_) {
+      log::debug(line);
+    } else {
+      log::warning(line);
+    }
   }
   clear_worker(page(), worker.index);
   page().worker(worker.index).jobs.set(0);
