@@ -7,15 +7,13 @@
 //
 // Invariants
 // 1. Producers look at positions one after the other from the tail and fill the first empty one:
-// there are no holes.
+//    there are no holes.
 // 2. A cell is published by one CAS, whole. A worker that dies before it leaves an empty cell (and
-// a DONE slot, which
-//    the client finds by its rescan); a worker that dies after it leaves a tail that the next one
-//    helps forward.
+//    a DONE slot, which the client finds by its rescan); a worker that dies after it leaves a tail
+//    that the next one helps forward.
 // 3. It does not overflow: words are at most one per slot that is DONE and not reaped, plus one per
-// worker that
-//    publishes a job which a rescan already reaped (at most kWorkersMax of those); capacity()
-//    covers both.
+//    worker that publishes a job which a rescan already reaped (at most kWorkersMax of those);
+//    capacity() covers both.
 #pragma once
 
 #include <atomic>

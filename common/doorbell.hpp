@@ -14,11 +14,14 @@
 //                                            for work
 //
 // All of these are seq_cst, so they have one total order, and then:
-// - Either S2 sees the bit cleared by W1 and sets it, or W2 sees the tail stored by S1. The bit is
-// set if there is work.
-// - Either S3 sees the bit set by W3 and rings, or W4 sees the ready bit. Nobody sleeps on work
-// unless all are told. A submitter rings one sleeper, once per sleep (the epoch); that worker, when
-// it wakes and leaves work behind, rings the next. Deaths: ready bits and rings lost with a killed
+// - Either S2 sees the bit cleared by W1 and sets it, or W2 sees the tail stored by S1: the bit is
+//   set if there is work.
+// - Either S3 sees the bit set by W3 and rings, or W4 sees the ready bit: nobody sleeps on work
+//   unless all are told.
+// A submitter rings one sleeper, once per sleep (the epoch); that worker, when it wakes and leaves
+// work behind, in whatever channel, rings the next.
+//
+// Deaths: ready bits and rings lost with a killed
 // process are made good by recovery, which sets all ready bits and rings everybody whenever any
 // process dies.
 #pragma once

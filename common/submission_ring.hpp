@@ -14,10 +14,12 @@
 // Invariants
 // 1. Cells in [head, tail) were written before the tail passed them (release/acquire on tail).
 // 2. The head passes a position only after its slot was seen to be no longer QUEUED with the cell's
-// generation.
-//    It can never be so again (generations grow), so no QUEUED job is ever behind the head.
+//    generation. It can never be so again (generations grow), so no QUEUED job is ever behind the
+//    head.
 // 3. The producer writes position p only when p - head < size, so [head, tail) is never
-// overwritten. Deaths: a worker that dies after its CAS leaves a cell at the head whose slot names
+//    overwritten.
+//
+// Deaths: a worker that dies after its CAS leaves a cell at the head whose slot names
 // it; the next worker finds the slot taken, helps the head over it, and recovery deals with the
 // slot. A client that dies between writing a cell and moving the tail takes its channel with it.
 //

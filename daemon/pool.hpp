@@ -3,11 +3,10 @@
 //
 // A worker's life:
 //
-//   down ──launch──► starting ──hello──► running ──process died──► dead ──descendants dead, slots
-//   settled──► down
+//   down ──launch──► starting ──hello──► running ──process died──► dead ──settled──► down
 //                       └──────────────process died────────────────►┘
 //
-// Its owner id (index + 1) is used again only after `dead` was left: by then no slot names it.
+// Settled: its descendants are dead as well, and no slot names it any more. Its owner id (index + 1) is used again only after `dead` was left: by then no slot names it.
 #pragma once
 
 #include <array>
