@@ -6,7 +6,8 @@
 //   down ──launch──► starting ──hello──► running ──process died──► dead ──settled──► down
 //                       └──────────────process died────────────────►┘
 //
-// Settled: its descendants are dead as well, and no slot names it any more. Its owner id (index + 1) is used again only after `dead` was left: by then no slot names it.
+// Settled: its descendants are dead as well, and no slot names it any more. Only then is its owner
+// id (index + 1) used again.
 #pragma once
 
 #include <array>
