@@ -80,6 +80,7 @@ class Channel::Impl {
   struct Local {
     std::uint64_t tag = 0;
     std::uint64_t generation = 0;     // of the QUEUED word
+    std::uint64_t submitted_ns = 0;   // CLOCK_MONOTONIC
     std::size_t payload_touched = 0;  // bytes of the payload extent that may be in memory
     std::size_t result_touched = 0;
     bool outstanding = false;
@@ -111,7 +112,9 @@ class Channel::Impl {
   std::vector<std::uint16_t> unrun_;  // completed here, without a worker: cancelled or lost
   std::vector<Completion> completions_;
   std::uint32_t unpublished_ = 0;  // a bit per priority
-  std::uint64_t batch_time_ = 0;   // CLOCK_MONOTONIC of the first job since the last publish
+  std::uint64_t batch_time_ =
+      0;              // CLOCK_MONOTONIC of the jobs since the last publish; 0: not yet looked
+  int untimed_ = -1;  // the slot among them that came before the look
   std::size_t outstanding_ = 0;
   std::size_t touched_ = 0;  // bytes of all extents that may be touched
   std::uint32_t empty_reaps_ = 0;

@@ -48,7 +48,6 @@ struct alignas(kCacheLine) Slot {
   SharedField<std::uint32_t> result_len;  // bytes
   SharedField<std::int32_t> detail;  // exit status or -signal of a command; the signal of a crash
   SharedField<std::uint64_t> deadline_ns;   // CLOCK_MONOTONIC, 0: none (request)
-  SharedField<std::uint64_t> submitted_ns;  // CLOCK_MONOTONIC (request)
   SharedField<std::uint64_t> started_ns;  // CLOCK_MONOTONIC; of the batch for jobs of a microsecond
   SharedField<std::uint32_t>
       run_us;  // microseconds it ran; of the batch's mean for jobs of a microsecond

@@ -16,6 +16,9 @@ namespace jobring {
 // for comes at any time. No pause instruction between them: on a virtual machine it may leave the
 // guest.
 inline constexpr int kLooksPerYield = 10;
+// Nanoseconds of looking before the first sched_yield(): a partner on another processor answers
+// within less, and an answer that comes during the call is seen late by what the call takes.
+inline constexpr std::uint64_t kLookFirst = 2'000;
 
 class SpinPolicy {
  public:

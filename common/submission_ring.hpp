@@ -39,6 +39,9 @@ namespace jobring {
 template <template <class> class Atomic = std::atomic>
 struct SubmissionLines {
   alignas(kCacheLine) Atomic<std::uint64_t> tail;  // written by the client
+  // The word of the last cell before the tail: who polls the tail has it in its cache, and may fetch
+  // that slot while it still waits for the cell. A hint only.
+  Atomic<std::uint64_t> last;
   alignas(kCacheLine)
       Atomic<std::uint64_t> head;  // moved by workers, and by the client over cancelled jobs
 };
@@ -74,6 +77,7 @@ class SubmissionProducer {
   // Puts a word behind the tail, invisible until publish(). Precondition: !full().
   void put(SubmissionWord word) {
     // Relaxed: the tail's store publishes it.
+    last_ = word.raw();
     cells_[next_++ & mask_].store(word.raw(), std::memory_order_relaxed);
   }
   bool pending() const { return next_ != published_; }
@@ -81,6 +85,7 @@ class SubmissionProducer {
   // (doorbell.hpp).
   void publish() {
     published_ = next_;
+    lines_->last.store(last_, std::memory_order_relaxed);
     lines_->tail.store(next_, std::memory_order_seq_cst);
   }
   std::uint64_t published() const { return published_; }
@@ -102,6 +107,7 @@ class SubmissionProducer {
   std::uint64_t next_ = 0;
   std::uint64_t published_ = 0;
   std::uint64_t head_seen_ = 0;
+  std::uint64_t last_ = 0;
 };
 
 // A worker's end. Holds no state of the ring: any number of workers, any of which may die anywhere.
@@ -146,6 +152,7 @@ class SubmissionConsumer {
       seen.left = backlog;
       return seen;
     }
+    if (backlog == 1) prefetch(SubmissionWord(lines_->last.load(std::memory_order_relaxed)));
     const std::uint64_t span = std::min<std::uint64_t>(backlog, cells_max);
     const std::uint64_t ahead = std::min<std::uint64_t>(span, want);
     for (std::uint64_t i = 0; i < ahead; ++i) prefetch(cell(head + i));

@@ -190,9 +190,8 @@ void Worker::wake_one() {
 Worker::Steal Worker::steal() {
   Steal outcome = Steal::nothing;
   for (std::uint32_t v = 0; v < settings_.workers; ++v) {
-    if (v == settings_.index) continue;
     WorkerEntry& victim = page_->worker(v);
-    if (victim.batch_count.load(std::memory_order_seq_cst) == 0) continue;
+    if (!may_have_left(v)) continue;
     outcome = Steal::wait;
     const std::uint64_t since = victim.batch_ns.get();
     const std::uint64_t now = now_ns();
@@ -215,8 +214,17 @@ Worker::Steal Worker::steal() {
       run_batch(*channel, 1);
       return Steal::ran;
     }
+    // Its owner may be in one long job for hours without a chance to say that its list is empty.
+    emptied_ns_[v] = since;
   }
   return outcome;
+}
+
+// True if worker `v` may have claimed jobs that it has not started.
+bool Worker::may_have_left(std::uint32_t v) const {
+  const WorkerEntry& victim = page_->worker(v);
+  return v != settings_.index && victim.batch_count.load(std::memory_order_seq_cst) != 0 &&
+         victim.batch_ns.get() != emptied_ns_[v];
 }
 
 // ---- running it
@@ -224,7 +232,8 @@ Worker::Steal Worker::steal() {
 void Worker::run_batch(WorkerChannel& channel, std::uint32_t count) {
   WorkerEntry& mine = entry();
   if (holds_stdio_of_ != kNoChannel && holds_stdio_of_ != channel.id) drop_unused_stdio();
-  std::uint64_t started = now_ns();
+  // For jobs of a microsecond the time of our last look is near enough; asking would delay them.
+  std::uint64_t started = batch_.short_jobs() ? time_ : now_ns();
   const std::uint64_t batch_started = started;
   mine.job_channel.set(channel.id);
   mine.busy.set(1);
@@ -251,7 +260,8 @@ void Worker::run_batch(WorkerChannel& channel, std::uint32_t count) {
   }
   channel.completions.move_tail();
   mine.busy.set(0);
-  const std::uint64_t spent = now_ns() - batch_started;
+  time_ = now_ns();
+  const std::uint64_t spent = time_ - batch_started;
   batch_.ran(count, spent);
   mine.busy_us.set(mine.busy_us.get() + spent / 1000);
   jobs_ += count;
@@ -318,7 +328,7 @@ void Worker::complete(WorkerChannel& channel, JobRun& job, StateWord running) {
 bool Worker::spin() {
   const std::uint64_t budget = spin_.budget();
   if (budget == 0) return false;
-  const std::uint64_t until = now_ns() + budget;
+  const std::uint64_t start = time_;
   do {
     for (int i = 0; i < kLooksPerYield; ++i) {
       if (look()) {
@@ -326,8 +336,9 @@ bool Worker::spin() {
         return true;
       }
     }
-    sched_yield();
-  } while (now_ns() < until);
+    if (time_ - start > kLookFirst) sched_yield();
+    time_ = now_ns();
+  } while (time_ - start < budget);
   spin_.in_vain();
   return false;
 }
@@ -396,21 +407,20 @@ bool Worker::work_in_sight() const {
     if (doorbell->page().any_ready()) return true;
   }
   for (std::uint32_t v = 0; v < settings_.workers; ++v) {
-    if (v != settings_.index && page_->worker(v).batch_count.load(std::memory_order_seq_cst) != 0)
-      return true;
+    if (may_have_left(v)) return true;
   }
   return false;
 }
 
 int Worker::run() {
   for (;;) {
-    const std::uint64_t now = now_ns();
-    if (now - orders_checked_ns_ > kOrdersEvery) {
-      orders_checked_ns_ = now;
+    time_ = now_ns();
+    if (time_ - orders_checked_ns_ > kOrdersEvery) {
+      orders_checked_ns_ = time_;
       handle_orders();
     }
     if (look() || spin()) {
-      if (time_to_retire(now)) return 0;
+      if (time_to_retire()) return 0;
       continue;
     }
     const Steal stolen = settings_.workers > 1 ? steal() : Steal::nothing;
@@ -424,10 +434,10 @@ int Worker::run() {
   }
 }
 
-bool Worker::time_to_retire(std::uint64_t now) {
+bool Worker::time_to_retire() {
   if (settings_.max_jobs != 0 && jobs_ >= settings_.max_jobs) return true;
-  if (settings_.max_rss == 0 || now - rss_checked_ns_ < kRssEvery) return false;
-  rss_checked_ns_ = now;
+  if (settings_.max_rss == 0 || time_ - rss_checked_ns_ < kRssEvery) return false;
+  rss_checked_ns_ = time_;
   FILE* file = std::fopen("/proc/self/statm", "re");
   if (file == nullptr) return false;
   unsigned long size = 0, resident = 0, shared = 0;

@@ -48,6 +48,7 @@ class Worker {
   bool settle_ready(WorkerDoorbell& doorbell, std::uint32_t bit, std::uint32_t priority);
   enum class Steal { nothing, wait, ran };
   Steal steal();
+  bool may_have_left(std::uint32_t v) const;
   bool leaves_work() const;
   bool others_sleep() const;
   void wake_one();
@@ -73,7 +74,7 @@ class Worker {
   WorkerChannel* add_channel(Order& order);
   void unmap_channel(std::uint32_t id);
   void report_broken(WorkerChannel& channel, const char* reason);
-  bool time_to_retire(std::uint64_t now);
+  bool time_to_retire();
 
   WorkerEntry& entry() { return page_->worker(settings_.index); }
   std::uint32_t owner() const { return settings_.index + 1; }
@@ -96,6 +97,8 @@ class Worker {
   JobTimer timer_;
   std::vector<unsigned char> payload_copy_;
   std::uint32_t looks_ = 0;
+  std::uint64_t time_ = 0;  // CLOCK_MONOTONIC when we last looked at it
+  std::array<std::uint64_t, kWorkersMax> emptied_ns_{};  // batch_ns of lists that we found stolen
   std::uint64_t jobs_ = 0;
   std::uint64_t orders_checked_ns_ = 0;
   std::uint64_t rss_checked_ns_ = 0;

@@ -1,4 +1,6 @@
 // Handlers that do everything a handler should not.
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -66,6 +68,11 @@ JOBRING_HANDLER(stderr_then_crash, job) {
 JOBRING_HANDLER(sleep_ms, job) {
   sleep_ms(std::atol(std::string(job.text()).c_str()));
   job.reply("slept");
+}
+
+// The payload names a file. Runs until it exists.
+JOBRING_HANDLER(wait_for_file, job) {
+  while (access(std::string(job.text()).c_str(), F_OK) != 0) sleep_ms(1);
 }
 
 // Keeps this many MiB for good, as a handler with a leak does.

@@ -122,7 +122,7 @@ TEST_CASE("two modules in one process have their own handlers each") {
   HandlerTable table;
   REQUIRE(table.load_module(module("square")).ok());
   REQUIRE(table.load_module(module("faulty")).ok());
-  CHECK(table.names().size() == 3 + 11);
+  CHECK(table.names().size() == 3 + 12);
   CHECK(table.find("spin")->module == module("faulty"));
   CHECK(call(table, "square", "3").result == "9");
   FakeJob job;
