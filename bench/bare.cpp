@@ -205,7 +205,16 @@ RoundTrip eventfd_ping_pong(double duration, int cpu_a, int cpu_b) {
   return *result;
 }
 
-RoundTrip spinning_ping_pong(double duration, int cpu_a, int cpu_b) {
+namespace {
+
+// Returns once `word` has reached n. The first `patient` looks without sched_yield() between them.
+void look_until(const std::atomic<std::uint64_t>& word, std::uint64_t n, int patient) {
+  for (int look = 0; word.load(std::memory_order_acquire) < n; ++look) {
+    if (look >= patient) sched_yield();
+  }
+}
+
+RoundTrip looking_ping_pong(double duration, int cpu_a, int cpu_b, int patient) {
   struct Words {
     alignas(64) std::atomic<std::uint64_t> there{0};
     alignas(64) std::atomic<std::uint64_t> back{0};
@@ -215,7 +224,7 @@ RoundTrip spinning_ping_pong(double duration, int cpu_a, int cpu_b) {
   const pid_t peer = in_child([&] {
     pin(cpu_b);
     for (std::uint64_t n = 1;; ++n) {
-      while (words->there.load(std::memory_order_acquire) < n) sched_yield();
+      look_until(words->there, n, patient);
       words->back.store(n, std::memory_order_release);
     }
   });
@@ -226,7 +235,7 @@ RoundTrip spinning_ping_pong(double duration, int cpu_a, int cpu_b) {
     for (std::uint64_t n = 1; seconds() < end; ++n) {
       const double start = seconds();
       words->there.store(n, std::memory_order_release);
-      while (words->back.load(std::memory_order_acquire) < n) sched_yield();
+      look_until(words->back, n, patient);
       samples.push_back(seconds() - start);
     }
     words->result = percentiles(samples);
@@ -234,6 +243,15 @@ RoundTrip spinning_ping_pong(double duration, int cpu_a, int cpu_b) {
   wait_child(me);
   end_child(peer);
   return words->result;
+}
+
+}  // namespace
+
+RoundTrip yielding_ping_pong(double duration, int cpu_a, int cpu_b) {
+  return looking_ping_pong(duration, cpu_a, cpu_b, 0);
+}
+RoundTrip spinning_ping_pong(double duration, int cpu_a, int cpu_b) {
+  return looking_ping_pong(duration, cpu_a, cpu_b, 2000);
 }
 
 double posix_spawn_loop(double duration, const char* program, int parallel) {

@@ -20,8 +20,10 @@ double boost_message_queue(double seconds, std::size_t depth, MessageQueueUse us
 struct RoundTrip {
   double p50, p99;
 };
-RoundTrip eventfd_ping_pong(double seconds, int cpu_a, int cpu_b);   // both sleep
-RoundTrip spinning_ping_pong(double seconds, int cpu_a, int cpu_b);  // both look and sched_yield()
+RoundTrip eventfd_ping_pong(double seconds, int cpu_a, int cpu_b);  // both sleep
+RoundTrip yielding_ping_pong(double seconds, int cpu_a,
+                             int cpu_b);  // sched_yield() after each look
+RoundTrip spinning_ping_pong(double seconds, int cpu_a, int cpu_b);  // 2000 looks before the first
 
 // posix_spawn + waitpid of a program in `parallel` processes, commands a second.
 double posix_spawn_loop(double seconds, const char* program, int parallel);

@@ -142,16 +142,23 @@ std::vector<Row> round_trip(const Settings& s) {
     const char* how;
     const char* spin;
     int a, b;
+    const char* peer;
     RoundTrip (*bare)(double, int, int);
+    double aim;
   };
-  for (const Case& c : {Case{"sleeping, unpinned", "0us", -1, -1, eventfd_ping_pong},
-                        Case{"sleeping, across cores", "0us", 0, 1, eventfd_ping_pong},
-                        Case{"spinning, unpinned", "1ms", -1, -1, spinning_ping_pong},
-                        Case{"spinning, across cores", "1ms", 0, 1, spinning_ping_pong}}) {
+  const char* slept = "bare eventfds";
+  const char* yielded = "bare words, sched_yield after each look";
+  const char* looked = "bare words, 2000 looks first";
+  for (const Case& c :
+       {Case{"sleeping, unpinned", "0us", -1, -1, slept, eventfd_ping_pong, 1.3},
+        Case{"sleeping, across cores", "0us", 0, 1, slept, eventfd_ping_pong, 1.3},
+        Case{"spinning, unpinned", "1ms", -1, -1, yielded, yielding_ping_pong, 1.3},
+        Case{"spinning, across cores", "1ms", 0, 1, yielded, yielding_ping_pong, 1.3},
+        Case{"spinning, across cores", "1ms", 0, 1, looked, spinning_ping_pong, 0}}) {
     if (c.a == 0 && sysconf(_SC_NPROCESSORS_ONLN) < 2) continue;
     const Daemon daemon(s, workers(1) + ", \"spin\": \"" + c.spin + "\"");
     rows.push_back(compare(
-        s, row(std::string("round trip, ") + c.how, "us", "bare ping-pong", 1.3, false),
+        s, row(std::string("round trip, ") + c.how, "us", c.peer, c.aim, false),
         [&] { return jobring_round_trip(daemon, s.seconds, c.a, c.b).p50; },
         [&] { return c.bare(s.seconds, c.a, c.b).p50; }));
   }
