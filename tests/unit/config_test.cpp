@@ -21,8 +21,10 @@
 
 #include "common/config/config_schema.hpp"
 #include "common/limits.hpp"
+#include "tests/support/seed.hpp"
 
 using namespace jobring;
+using jobring::test::seed_of_test;
 using namespace std::chrono_literals;
 
 namespace {
@@ -616,9 +618,7 @@ TEST_CASE("the printed settings read back to the same settings") {
 }
 
 TEST_CASE("random settings survive printing and parsing") {
-  const char* given = std::getenv("JOBRING_TEST_SEED");  // replays a failure
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const std::uint64_t seed = seed_of_test();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   const auto between = [&](std::int64_t least, std::int64_t most) {
@@ -725,9 +725,7 @@ TEST_CASE("random settings survive printing and parsing") {
 }
 
 TEST_CASE("a damaged file gives problems or settings, never a crash") {
-  const char* given = std::getenv("JOBRING_TEST_SEED");
-  const std::uint64_t seed =
-      given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+  const std::uint64_t seed = seed_of_test();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   const std::string example = config_example();

@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "common/config/suggest.hpp"
+#include "tests/support/seed.hpp"
 
 using namespace jobring;
+using jobring::test::seed_of_test;
 using namespace std::chrono_literals;
 
 namespace {
@@ -47,12 +49,6 @@ std::string size_refusal(const std::string& text) {
   REQUIRE_FALSE(value.ok());
   CHECK_FALSE(value.error().hint.empty());
   return value.error().line();
-}
-
-// Fresh in each run and shown by a failure; JOBRING_TEST_SEED replays one.
-std::uint64_t test_seed() {
-  const char* given = std::getenv("JOBRING_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
 }
 
 bool says(const std::string& line, const std::string& words) {
@@ -194,7 +190,7 @@ TEST_CASE("durations and sizes are printed short") {
 }
 
 TEST_CASE("what is printed parses to the same value") {
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = seed_of_test();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   for (int i = 0; i < 20'000; ++i) {
@@ -219,7 +215,7 @@ TEST_CASE("the edit distance counts insertions, deletions, replacements and swap
 }
 
 TEST_CASE("the edit distance is symmetric, and at most the longer length") {
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = seed_of_test();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   const auto word = [&] {
