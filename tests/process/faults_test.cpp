@@ -84,7 +84,10 @@ TEST_CASE("workers killed at random moments under load lose no job and run none 
   const std::uint64_t seed = seed_of_test();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
-  Daemon daemon(faulty(3));
+  // Workers die before they are ready, too: that must not count as a pool that cannot start.
+  Daemon daemon(
+      faulty(3),
+      R"(, "restart": {"crash_loop_count": 1000, "backoff_min": "1ms", "backoff_max": "10ms"})");
   Client client = daemon.connect();
   Channel channel = client.channel();
   const auto echo = channel.handler("echo");
@@ -103,7 +106,7 @@ TEST_CASE("workers killed at random moments under load lose no job and run none 
         kill(workers[random() % workers.size()], SIGKILL);
         ++kills;
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(random() % 15));
+      std::this_thread::sleep_for(std::chrono::milliseconds(random() % 40));
     }
   });
   const auto more = [&] { return ended.size() < kJobs || kills < kKills; };

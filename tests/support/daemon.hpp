@@ -60,7 +60,7 @@ class Daemon {
   std::string config_file() const { return dir_ / "config.json"; }
   std::string log() const { return read_file(dir_ / "log"); }
   const TempDir& dir() const { return dir_; }
-  std::vector<pid_t> workers() const;  // that are up, by status
+  std::vector<pid_t> workers() const;  // its children, those that start too
   void signal(int number) const { ::kill(pid_, number); }
   // Waits for its end; the exit status as a shell tells it.
   int wait_end();
