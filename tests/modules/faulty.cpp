@@ -1,4 +1,5 @@
 // Handlers that do everything a handler should not.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -70,9 +71,9 @@ JOBRING_HANDLER(sleep_ms, job) {
   job.reply("slept");
 }
 
-// The payload names a file. Runs until it exists.
-JOBRING_HANDLER(wait_for_file, job) {
-  while (access(std::string(job.text()).c_str(), F_OK) != 0) sleep_ms(1);
+// The payload names a FIFO. Blocks, asleep, until somebody opens it for writing.
+JOBRING_HANDLER(wait_at_fifo, job) {
+  close(open(std::string(job.text()).c_str(), O_RDONLY));
 }
 
 // Keeps this many MiB for good, as a handler with a leak does.

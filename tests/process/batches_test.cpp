@@ -1,6 +1,7 @@
 // Workers claim several short jobs at once. What that must never cost: a job that waits behind a
 // long one while another worker has nothing to do.
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <string>
@@ -43,11 +44,12 @@ bool sleeps(pid_t pid) {
 TEST_CASE("jobs claimed behind a long one are run by a worker that is idle, which then sleeps") {
   Daemon daemon(R"({"default": {"workers": 2, "modules": [")" + test_module("faulty") + R"("]}})");
   Channel channel = daemon.connect().channel();
-  const HandlerId echo = channel.handler("echo"), gate = channel.handler("wait_for_file");
+  const HandlerId echo = channel.handler("echo"), gate = channel.handler("wait_at_fifo");
   const std::size_t around = channel.slots() / 2 - 1;
   long stolen = 0;
   for (int round = 0; round < 100 && stolen == 0; ++round) {
     const std::string file = daemon.dir() / ("gate" + std::to_string(round));
+    REQUIRE(mkfifo(file.c_str(), 0600) == 0);
     make_jobs_look_short(channel, echo);
     channel.reap();  // gives back the slots of the last ones
     for (std::size_t i = 0; i < around; ++i) REQUIRE(channel.prepare(echo, "", 0));
@@ -71,7 +73,7 @@ TEST_CASE("jobs claimed behind a long one are run by a worker that is idle, whic
       REQUIRE(workers.size() == 2);
       CHECK(eventually([&] { return sleeps(workers[0]) && sleeps(workers[1]); }));
     }
-    write_file(file, "open");
+    write_file(file, "");  // opens the gate
     channel.wait(10s);
     REQUIRE(channel.reap().size() == 1);
   }
