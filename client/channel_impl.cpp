@@ -168,7 +168,7 @@ JobRef Channel::Impl::put(std::uint32_t index, HandlerId handler, std::size_t si
   slot.timeout_ms.set(
       std::uint32_t(std::clamp<std::int64_t>(options.timeout.count(), 0, UINT32_MAX)));
   slot.kill_request.store(0, std::memory_order_relaxed);
-  slot.attempts.set(0);
+  slot.attempts.reset();
   slot.deadline_ns.set(within > 0 ? batch_time_ + std::uint64_t(within) : 0);
   Local& local = local_[index];
   local.tag = tag;
@@ -251,7 +251,7 @@ void Channel::Impl::complete(std::uint32_t index) {
   Completion done;
   done.tag = local.tag;
   done.outcome = Outcome(slot.outcome.get());
-  done.attempts = slot.attempts.get();
+  done.attempts = std::uint8_t(std::min<std::uint32_t>(slot.attempts.get(), UINT8_MAX));
   done.worker = slot.worker.get();
   done.detail = slot.detail.get();
   done.slot = index;

@@ -8,9 +8,10 @@
 //
 // Who writes: the client writes the request fields while the slot is FREE, the owner writes the
 // outcome fields while it is RUNNING (recovery in its place after its death), the client reads them
-// while it is DONE. The state word's release/acquire pairs order all of it. `attempts` is written
-// by recovery only. If a process dies between two writes here, the slot still is in the state that
-// the word says, and the next writer writes every field of its half again.
+// while it is DONE. The state word's release/acquire pairs order all of it. `attempts` is reset by
+// the client with the request, and counted by recovery only. If a process dies between two writes
+// here, the slot still is in the state that the word says, and the next writer writes every field
+// of its half again.
 #pragma once
 
 #include <atomic>
@@ -23,6 +24,27 @@
 #include "common/state_word.hpp"
 
 namespace jobring {
+
+// How often a job's worker died in it, and the generation of the RUNNING word in which it last did:
+// one word, written by one store. So a recovery that is cut short after counting and run again
+// knows the death that it has counted already (a generation never comes back), and counts it once.
+class CrashCount {
+ public:
+  std::uint16_t get() const { return std::uint16_t(word_.get()); }
+  void reset() { word_.set(0); }
+  // Counts the death in `running`, once however often it is called; returns the count with it.
+  std::uint16_t count(StateWord running) {
+    const std::uint64_t before = word_.get();
+    const std::uint16_t crashes = std::uint16_t(before);
+    if (crashes != 0 && before >> 16 == running.generation()) return crashes;
+    const std::uint16_t counted = crashes == UINT16_MAX ? crashes : std::uint16_t(crashes + 1);
+    word_.set(running.generation() << 16 | counted);
+    return counted;
+  }
+
+ private:
+  SharedField<std::uint64_t> word_;  // generation:48 | count:16
+};
 
 enum JobFlags : std::uint8_t {
   kJobUsesStdio = 1,  // the command gets the channel's own descriptors as 0, 1 and 2
@@ -42,17 +64,17 @@ struct alignas(kCacheLine) Slot {
   // Cooperative handlers look as well.
   std::atomic<std::uint8_t> kill_request;
   // outcome, written by the owner
-  SharedField<std::uint8_t> outcome;   // Outcome
-  SharedField<std::uint8_t> attempts;  // crashed attempts so far, written by recovery
-  SharedField<std::uint8_t> reserved;
+  SharedField<std::uint8_t> outcome;  // Outcome
+  SharedField<std::uint16_t> reserved;
   SharedField<std::uint32_t> result_len;  // bytes
   SharedField<std::int32_t> detail;  // exit status or -signal of a command; the signal of a crash
-  SharedField<std::uint64_t> deadline_ns;   // CLOCK_MONOTONIC, 0: none (request)
+  SharedField<std::uint64_t> deadline_ns;  // CLOCK_MONOTONIC, 0: none (request)
   SharedField<std::uint64_t> started_ns;  // CLOCK_MONOTONIC; of the batch for jobs of a microsecond
   SharedField<std::uint32_t>
       run_us;  // microseconds it ran; of the batch's mean for jobs of a microsecond
   SharedField<std::uint16_t> worker;  // index of the worker that ended it
   SharedField<std::uint16_t> reserved2;
+  CrashCount attempts;  // that crashed; by recovery
 
   alignas(kCacheLine) unsigned char payload[kInlinePayload];
   alignas(kCacheLine) unsigned char result[kInlineResult];

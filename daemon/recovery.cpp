@@ -35,11 +35,9 @@ Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const
     if (word.owned_by(owner)) {
       if (word.is(SlotState::claimed)) {
         if (slot.move(word, word.to(SlotState::requeued))) ++recovered.requeued;
-      } else if (death.may_retry && slot.attempts.get() < slot.crash_retries.get()) {
-        slot.attempts.set(std::uint8_t(slot.attempts.get() + 1));
+      } else if (death.may_retry && slot.attempts.count(word) <= slot.crash_retries.get()) {
         if (slot.move(word, word.to(SlotState::requeued))) ++recovered.requeued;
       } else {
-        if (death.may_retry) slot.attempts.set(std::uint8_t(slot.attempts.get() + 1));
         if (end_job(channel, index, word, death)) ++recovered.ended;
       }
     }

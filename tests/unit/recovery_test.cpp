@@ -89,6 +89,36 @@ TEST_CASE("recovery may be run again: nothing changes a second time") {
   CHECK(channel.word(1) == second);
 }
 
+TEST_CASE("a death that an interrupted recovery counted already is not counted again") {
+  HeapChannel channel(2);
+  Slot& slot = channel.view.slot(0);
+  slot.crash_retries.set(2);
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    channel.set(0, SlotState::running, kDead);
+    // The first recovery dies after counting and before the CAS, the second does so as well.
+    slot.attempts.count(slot.word());
+    slot.attempts.count(slot.word());
+    recover_channel(channel.view, kDead, segfault());
+    CHECK(slot.attempts.get() == attempt);
+    CHECK(channel.word(0).is(attempt <= 2 ? SlotState::requeued : SlotState::done));
+  }
+}
+
+TEST_CASE("a job with the most crash retries that there are still comes to an end") {
+  HeapChannel channel(2);
+  Slot& slot = channel.view.slot(0);
+  slot.crash_retries.set(255);
+  int attempts = 0;
+  for (; attempts < 300 && !channel.word(0).is(SlotState::done); ++attempts) {
+    channel.set(0, SlotState::running, kDead);
+    recover_channel(channel.view, kDead, segfault());
+  }
+  CHECK(attempts == 256);
+  slot.attempts.reset();
+  channel.set(0, SlotState::running, kDead);
+  CHECK(slot.attempts.count(slot.word()) == 1);  // a new job in the same slot
+}
+
 TEST_CASE("a retry bit that a worker took before it died is set again by its recovery") {
   HeapChannel channel(4);
   channel.set(0, SlotState::requeued,
