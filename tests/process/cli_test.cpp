@@ -535,9 +535,11 @@ TEST_CASE("--halt now,fail=1 ends the running jobs and exits with the failing jo
 TEST_CASE("--halt soon,fail=1 lets the running jobs finish and starts no more") {
   Daemon daemon;
   Place place(daemon);
+  const std::string started = place.dir() / "started";
   const Said said =
-      place.jobring({"map", "-q", "-j2", "--halt", "soon,fail=1", "--shell", ":::", "exit 6",
-                     "sleep 0.3; echo finished", "echo 3", "echo 4"});
+      place.jobring({"map", "-q", "-j2", "--halt", "soon,fail=1", "--shell",
+                     ":::", "while [ ! -e " + started + " ]; do sleep 0.01; done; exit 6",
+                     "touch " + started + "; sleep 0.3; echo finished", "echo 3", "echo 4"});
   CHECK(said.status == 6);
   CHECK(said.out.find("finished\n") != std::string::npos);
   CHECK(said.out.find("4\n") == std::string::npos);
