@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <sstream>
 
 #include "daemon/log.hpp"
+#include "daemon/printable.hpp"
 
 namespace jobring {
 namespace {
@@ -248,6 +250,7 @@ void Pool::settle_dead_workers() {
 Death Pool::describe_death(const Worker& worker) const {
   Death death;
   death.worker = std::uint16_t(worker.index);
+  death.crash_limit = config_.crash_limit;
   std::string how;
   if (WIFSIGNALED(worker.wait_status)) {
     death.signal = WTERMSIG(worker.wait_status);
@@ -278,7 +281,14 @@ void Pool::settle(Worker& worker) {
   past_failed_ += entry.failed.get();
   Recovered total;
   for (auto& [id, channel] : channels_) {
-    const Recovered r = recover_channel(channel->view, worker.owner(), death);
+    const Recovered r =
+        recover_channel(channel->view, worker.owner(), death, [&](const EndedJob& job) {
+          // The worker's own page says what it ran: words in the channel could be forged.
+          const bool its_own = entry.job_channel.get() == id && entry.job_slot.get() == job.slot &&
+                               entry.job_generation.get() == job.running.generation();
+          if (its_own && death.outcome == Outcome::crashed && !killing_)
+            note_crash(*channel, job, death);
+        });
     total.requeued += r.requeued;
     total.ended += r.ended;
     if (channel->closed) cancel_waiting(channel->view);
@@ -294,7 +304,8 @@ void Pool::settle(Worker& worker) {
   }
   if (!recycled) {
     ++crashes_;
-    const std::string line = death.message.substr(0, death.message.find('\n')) +
+    // What it said is in the log already.
+    const std::string line = death.message.substr(0, death.message.find("; its last output:")) +
                              "; jobs requeued: " + std::to_string(total.requeued) +
                              ", ended: " + std::to_string(total.ended);
     // When we killed it ourselves, to end, that is no news.
@@ -323,6 +334,21 @@ void Pool::settle(Worker& worker) {
   } else {
     schedule_restart(worker, was_ready);
   }
+}
+
+void Pool::note_crash(const Channel& channel, const EndedJob& job, const Death& death) {
+  if (job.quarantined) {
+    log::error("pool " + config_.name + ": quarantined a job of handler \"" +
+               printable(job.handler) + "\" from client " + printable(channel.client) + " (pid " +
+               std::to_string(channel.peer.pid) + ", uid " + std::to_string(channel.peer.uid) +
+               ") after " + std::to_string(job.attempts) +
+               (job.attempts == 1 ? " attempt" : " attempts"));
+    std::istringstream lines(job.message);
+    for (std::string line; std::getline(lines, line);) log::error("  " + line);
+  }
+  crashed_jobs_.add({std::chrono::system_clock::now(), job.handler, channel.client,
+                     channel.peer.pid, channel.peer.uid, job.attempts, death.signal,
+                     job.quarantined, job.message});
 }
 
 bool Pool::has_waiting_jobs() const {

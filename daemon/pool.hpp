@@ -27,6 +27,7 @@
 #include "common/pool_page.hpp"
 #include "common/result.hpp"
 #include "daemon/channel.hpp"
+#include "daemon/crash_list.hpp"
 #include "daemon/doorbell_set.hpp"
 #include "daemon/event_loop.hpp"
 #include "daemon/recovery.hpp"
@@ -105,6 +106,7 @@ class Pool {
   PoolPage& page() const { return *page_mapping_.as<PoolPage>(); }
   const std::string& broken_reason() const { return broken_reason_; }
   std::uint64_t crashes() const { return crashes_; }
+  const CrashList& crashed_jobs() const { return crashed_jobs_; }
   // Totals of workers that are gone; add the live ones' counters from the page.
   std::uint64_t past_jobs() const { return past_jobs_; }
   std::uint64_t past_failed() const { return past_failed_; }
@@ -121,6 +123,7 @@ class Pool {
   void on_output(Worker& worker);
   void on_death(Worker& worker);
   void settle(Worker& worker);
+  void note_crash(const Channel& channel, const EndedJob& job, const Death& death);
   void schedule_restart(Worker& worker, bool was_ready);
   bool has_waiting_jobs() const;
   Death describe_death(const Worker& worker) const;
@@ -150,6 +153,7 @@ class Pool {
   std::map<std::uint32_t, std::unique_ptr<Channel>> channels_;  // by id
   std::string broken_reason_;                                   // not empty: no worker can start
   std::string start_failure_;  // what the last worker that could not start reported
+  CrashList crashed_jobs_;
   bool draining_ = false;
   bool killing_ = false;
   std::uint64_t crashes_ = 0, past_jobs_ = 0, past_failed_ = 0;

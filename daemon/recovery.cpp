@@ -12,13 +12,38 @@ void write_message(const ChannelView& channel, std::uint32_t index, const std::s
 }
 
 // Ends a job in its worker's place. The fields come first: DONE shows them to the client.
-bool end_job(const ChannelView& channel, std::uint32_t index, StateWord word, const Death& death) {
+bool end_job(const ChannelView& channel, std::uint32_t index, StateWord word, const Death& death,
+             const std::string& message) {
   Slot& slot = channel.slot(index);
   slot.outcome.set(std::uint8_t(death.outcome));
   slot.detail.set(death.signal);
   slot.worker.set(death.worker);
-  write_message(channel, index, death.message);
+  write_message(channel, index, message);
   return slot.move(word, word.to(SlotState::done));
+}
+
+bool may_run_again(Slot& slot, StateWord running, const Death& death) {
+  if (!death.may_retry) return false;
+  const std::uint32_t attempts = slot.attempts.count(running);
+  return attempts <= slot.crash_retries.get() && attempts < death.crash_limit;
+}
+
+EndedJob describe(const ChannelView& channel, std::uint32_t index, StateWord running,
+                  const Death& death) {
+  const Slot& slot = channel.slot(index);
+  EndedJob job{index, running,      handler_name(channel, slot.handler.get()), slot.attempts.get(),
+               false, death.message};
+  if (!death.may_retry) return job;
+  job.quarantined = job.attempts >= death.crash_limit;
+  const std::string times = std::to_string(job.attempts) + (job.attempts == 1 ? " time" : " times");
+  if (job.quarantined) {
+    job.message = "quarantined: it ended its worker " + times +
+                  ", as often as crash_limit allows; " +
+                  (job.attempts == 1 ? "" : "the last time, ") + death.message;
+  } else if (job.attempts > 1) {
+    job.message = "it ended its worker " + times + "; the last time, " + death.message;
+  }
+  return job;
 }
 
 void set_retry_bit(const ChannelView& channel, std::uint32_t index) {
@@ -28,17 +53,22 @@ void set_retry_bit(const ChannelView& channel, std::uint32_t index) {
 
 }  // namespace
 
-Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const Death& death) {
+Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const Death& death,
+                          const std::function<void(const EndedJob&)>& ended) {
   Recovered recovered;
   for_each_slot(channel, [&](std::uint32_t index, StateWord word) {
     Slot& slot = channel.slot(index);
     if (word.owned_by(owner)) {
       if (word.is(SlotState::claimed)) {
         if (slot.move(word, word.to(SlotState::requeued))) ++recovered.requeued;
-      } else if (death.may_retry && slot.attempts.count(word) <= slot.crash_retries.get()) {
+      } else if (may_run_again(slot, word, death)) {
         if (slot.move(word, word.to(SlotState::requeued))) ++recovered.requeued;
       } else {
-        if (end_job(channel, index, word, death)) ++recovered.ended;
+        const EndedJob job = describe(channel, index, word, death);
+        if (end_job(channel, index, word, death, job.message)) {
+          ++recovered.ended;
+          if (ended) ended(job);
+        }
       }
     }
     // Also for those that an earlier, interrupted recovery requeued, and those whose bit a dead
@@ -75,13 +105,14 @@ std::uint32_t cancel_waiting(const ChannelView& channel) {
 
 std::uint32_t fail_waiting(const ChannelView& channel, const std::string& message) {
   std::uint32_t failed = 0;
-  const Death death{Outcome::lost, 0, false, message, 0};
+  Death death;
+  death.outcome = Outcome::lost;
   for_each_slot(channel, [&](std::uint32_t index, StateWord word) {
     if (!word.is(SlotState::queued) && !word.is(SlotState::requeued)) return;
     // Claimed first, so that no worker takes the job while we write its result.
     const StateWord ours = word.to(SlotState::claimed, kSupervisorOwner);
     if (!channel.slot(index).move(word, ours)) return;
-    if (end_job(channel, index, ours, death)) ++failed;
+    if (end_job(channel, index, ours, death, message)) ++failed;
   });
   channel.header().rescan.store(1, std::memory_order_seq_cst);
   return failed;

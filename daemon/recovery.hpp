@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include <jobring/types.hpp>
@@ -25,6 +26,17 @@ struct Death {
   bool may_retry = true;               // false: the job was meant to end
   std::string message;                 // becomes the job's result if it is not run again
   std::uint16_t worker = 0;            // index in its pool
+  std::uint32_t crash_limit = 256;     // the pool's: attempts, then the job is quarantined
+};
+
+// A job that recovery ended, as it was at that moment: its client may have reaped it since.
+struct EndedJob {
+  std::uint32_t slot = 0;
+  StateWord running;  // the word that it had
+  std::string handler;
+  std::uint32_t attempts = 0;  // that ended their worker
+  bool quarantined = false;    // attempts reached the crash limit
+  std::string message;         // its result: what happened
 };
 
 struct Recovered {
@@ -33,8 +45,10 @@ struct Recovered {
 };
 
 // Settles every slot that names `owner`. Raises the channel's rescan flag and the retry bits of all
-// REQUEUED slots.
-Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const Death& death);
+// REQUEUED slots. Tells `ended` of the jobs that it ends: more than one only if the client has
+// forged words.
+Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const Death& death,
+                          const std::function<void(const EndedJob&)>& ended = {});
 
 // Makes good whatever hint was lost with a process: sets the channel's ready bits.
 void rearm(DoorbellPage& doorbell, std::uint32_t ready_bit);

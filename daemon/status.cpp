@@ -1,9 +1,11 @@
 #include "daemon/status.hpp"
 
 #include <cstdio>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "common/clock.hpp"
+#include "daemon/printable.hpp"
 
 namespace jobring {
 namespace {
@@ -19,14 +21,6 @@ std::uint64_t rss_kib(pid_t pid) {
   const int fields = std::fscanf(file, "%lu %lu", &size, &resident);
   std::fclose(file);
   return fields == 2 ? resident * 4 : 0;
-}
-
-// What a client wrote into its segment, for a person's eyes.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (c < 0x20 || c > 0x7e) c = '?';
-  }
-  return text;
 }
 
 Json current_job(const Pool& pool, const WorkerEntry& entry) {
@@ -94,6 +88,29 @@ Json channel_json(const Channel& channel, std::uint64_t& queued_total) {
   return json;
 }
 
+Json crashed_json(const CrashedJob& job) {
+  using std::chrono::system_clock;
+  const std::time_t when = system_clock::to_time_t(job.when);
+  std::tm utc{};
+  gmtime_r(&when, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  const auto age =
+      std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now() - job.when);
+  Json json;
+  json["when"] = text;
+  json["age_ms"] = std::max<std::int64_t>(0, age.count());
+  json["handler"] = printable(job.handler);
+  json["client"] = printable(job.client);
+  json["client_pid"] = job.client_pid;
+  json["uid"] = job.uid;
+  json["attempts"] = job.attempts;
+  json["quarantined"] = job.quarantined;
+  json["signal"] = job.signal;
+  json["evidence"] = job.evidence;
+  return json;
+}
+
 Json pool_json(const Pool& pool) {
   Json json;
   json["name"] = pool.config().name;
@@ -115,6 +132,10 @@ Json pool_json(const Pool& pool) {
   json["jobs"] = jobs;
   json["failed"] = failed;
   json["crashes"] = pool.crashes();
+  json["quarantined"] = pool.crashed_jobs().quarantined();
+  json["crashed_jobs"] = Json::array();
+  for (const CrashedJob& job : pool.crashed_jobs().jobs())
+    json["crashed_jobs"].push_back(crashed_json(job));
   json["queued"] = queued;
   return json;
 }

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "worker/crash_report.hpp"
 #include "worker/leave.hpp"
 #include "worker/supervisor_link.hpp"
 #include "worker/worker.hpp"
@@ -21,6 +22,9 @@ int main() {
   }
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   unsetenv("JOBRING_WORKER_FD");
+  // A line that a handler printed must not stay in a buffer when the next one crashes.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  jobring::report_crashes();
   jobring::leave_on_sigterm();
   jobring::SupervisorLink link{jobring::UniqueFd(fd)};
   jobring::Worker worker(link);

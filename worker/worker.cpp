@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/clock.hpp"
+#include "worker/crash_report.hpp"
 
 namespace jobring {
 namespace {
@@ -259,6 +260,7 @@ void Worker::run_batch(WorkerChannel& channel, std::uint32_t count) {
     if (!by_batch && count > 1) started = now_ns();
   }
   channel.completions.move_tail();
+  running_handler.store(nullptr, std::memory_order_relaxed);
   mine.busy.set(0);
   time_ = now_ns();
   const std::uint64_t spent = time_ - batch_started;
@@ -280,6 +282,7 @@ void Worker::run_one(WorkerChannel& channel, const Claim& claim, std::uint64_t s
   if (job.open(started)) {
     if (const Handler* handler = job.resolve(handlers_)) {
       const std::uint32_t timeout = slot.timeout_ms.get();
+      running_handler.store(handler->name.c_str(), std::memory_order_relaxed);
       if (handler->fn == nullptr) {
         run_command_job(job);
       } else if (timeout == 0) {

@@ -1,5 +1,7 @@
 #include "client/cli/status_table.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -47,6 +49,14 @@ std::string duration(const Json& object, const char* name, std::uint64_t unit_ns
 std::string text(const Json& object, const char* name, const char* missing = "-") {
   const Json& found = field(object, name);
   return found.is_string() ? found.get<std::string>() : missing;
+}
+
+// The worker wrote it: no control characters to the terminal.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return text;
 }
 
 Color state_color(const std::string& state) {
@@ -115,6 +125,49 @@ std::string channels_table(const Json& pool, bool color) {
   return table.print(color, 2);
 }
 
+// The place of the crash in its stack trace, or the signal's name. The first frame that is not the
+// C or C++ library's: who called abort() says more than where abort() is.
+std::string crash_place(const Json& job) {
+  const std::string evidence = text(job, "evidence", "");
+  for (std::size_t at = evidence.rfind("\n  #0 "); at < evidence.size();) {
+    const std::size_t start = at + 1;
+    at = std::min(evidence.find('\n', start), evidence.size());
+    if (evidence.compare(start, 3, "  #") != 0) break;
+    const std::size_t space = evidence.find(' ', start + 3);
+    if (space >= at) break;
+    const std::string frame = evidence.substr(space + 1, at - space - 1);
+    if (!frame.starts_with("libc.so") && !frame.starts_with("libstdc++.so"))
+      return printable(frame);
+  }
+  const auto signal = number(job, "signal");
+  if (!signal || *signal == 0) return "exited";
+  const char* name = sigabbrev_np(int(*signal));
+  return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(*signal);
+}
+
+// The last ones: a screenful is for a look, --json for the rest.
+std::string crashed_table(const Json& pool, bool color) {
+  constexpr std::size_t kShown = 8;
+  const Json& jobs = list(pool, "crashed_jobs");
+  if (jobs.empty()) return "";
+  Table table({">crashed", "handler", "client", ">pid", ">uid", ">attempts", "end", "in"});
+  for (std::size_t i = jobs.size() - std::min(kShown, jobs.size()); i < jobs.size(); ++i) {
+    const Json& job = jobs[i];
+    const auto pid = number(job, "client_pid");
+    const auto uid = number(job, "uid");
+    const bool quarantined = field(job, "quarantined") == true;
+    table.row({{duration(job, "age_ms", 1'000'000) + " ago"},
+               {text(job, "handler")},
+               {text(job, "client")},
+               {pid ? std::to_string(*pid) : "-"},
+               {uid ? std::to_string(*uid) : "-"},
+               {count(job, "attempts")},
+               {quarantined ? "quarantined" : "crashed", quarantined ? Color::red : Color::none},
+               {crash_place(job)}});
+  }
+  return table.print(color, 2) + "  signals, stack traces and last output: jobring status --json\n";
+}
+
 std::string pool_text(const Json& pool, bool color) {
   const std::string state = text(pool, "state");
   std::string out = "\npool " + colored(text(pool, "name"), Color::bold, color) + ": " +
@@ -122,8 +175,12 @@ std::string pool_text(const Json& pool, bool color) {
   if (field(pool, "reason").is_string()) out += " (" + text(pool, "reason") + ")";
   out += ", " + count(pool, "queued") + " queued, " + count(pool, "jobs") + " jobs done, " +
          colored(count(pool, "failed") + " failed", alarm(pool, "failed"), color) + ", " +
-         colored(count(pool, "crashes") + " crashes", alarm(pool, "crashes"), color) + "\n";
-  return out + workers_table(pool, color) + channels_table(pool, color);
+         colored(count(pool, "crashes") + " crashes", alarm(pool, "crashes"), color);
+  if (alarm(pool, "quarantined") != Color::none)
+    out += ", " + colored(count(pool, "quarantined") + " quarantined", Color::red, color);
+  out += "\n";
+  return out + workers_table(pool, color) + channels_table(pool, color) +
+         crashed_table(pool, color);
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ struct PoolConfig {
   int nice = 0;
   ProcessLimits limits;
   std::map<std::string, std::string> environment;  // added to the workers' environment
+  std::uint32_t crash_limit = 5;  // attempts that ended their worker, then a job is quarantined
   OnClientDeath on_client_death = OnClientDeath::kill;
   RunAs run_as = RunAs::client;
 

@@ -226,6 +226,10 @@ const std::vector<Key<PoolConfig>>& pool_keys() {
               "daemon's own."),
       key("environment", &PoolConfig::environment, environment_variables(),
           "Variables added to the environment of the workers.", "{\"LANG\": \"C.UTF-8\"}"),
+      key("crash_limit", &PoolConfig::crash_limit, whole_number(1, 256, 3),
+          "A job that ended its worker so many times is quarantined: it is not run again, whatever "
+          "crash_retries it asked for. It fails as crashed with the evidence (signal, stack trace, "
+          "last output), which `jobring status` and the log show as well."),
       key("on_client_death", &PoolConfig::on_client_death,
           choice<OnClientDeath>({{"kill", OnClientDeath::kill}, {"finish", OnClientDeath::finish}}),
           "What happens to the running jobs of a client that dies; those that wait are cancelled."),

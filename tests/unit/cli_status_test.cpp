@@ -19,7 +19,11 @@ constexpr const char* kStatus =
  "current":{"channel":3,"slot":9,"handler":"exec","client":"map","running_ms":1500}},
 {"index":1,"pid":0,"state":"down","jobs":0,"failed":0,"restarts":4,"current":null}],
 "channels":[{"id":3,"client":"map","client_pid":99,"uid":1000,"slots":4096,"submitted":10,"completed":4,"queued":[0,5,1]}],
-"jobs":1234,"failed":1,"crashes":0,"queued":6},{"name":"gpu","state":"broken","reason":"no such module"}]})";
+"jobs":1234,"failed":1,"crashes":0,"queued":6,"quarantined":1,"crashed_jobs":[
+{"when":"2026-01-02T03:04:05Z","age_ms":65000,"handler":"resize","client":"web","client_pid":9,"uid":33,"attempts":5,"quarantined":true,"signal":6,
+ "evidence":"killed; its last output:\\n\\u001b[31m  #0 x\\njobring-worker: SIGABRT\\n  #0 libc.so.6+0x1 abort+0xd2\\n  #1 images.so+0x7 shrink\\u001b+0x2\\n  #2 b\\n"},
+{"age_ms":1000,"handler":"exec","attempts":1,"quarantined":false,"signal":9,"evidence":"killed"},
+{"age_ms":0,"handler":"exit","attempts":1,"signal":0}]},{"name":"gpu","state":"broken","reason":"no such module"}]})";
 
 bool has(const std::string& text, const char* part) {
   return text.find(part) != std::string::npos;
@@ -36,6 +40,18 @@ TEST_CASE("the status shows pools, workers with their job, and channels") {
   CHECK(has(text, "2 MiB"));
   CHECK(has(text, "0 / 5 / 1"));
   CHECK(has(text, "pool gpu: broken (no such module), - queued"));
+  CHECK_FALSE(has(text, "\033"));
+}
+
+TEST_CASE("the status names the jobs that crashed their workers, and where") {
+  const std::string text = status_table(kStatus, false);
+  CHECK(has(text, "0 crashes, 1 quarantined\n"));
+  CHECK(has(
+      text,
+      "1m05s ago  resize   web       9   33         5  quarantined  images.so+0x7 shrink?+0x2\n"));
+  CHECK(has(text, "crashed      SIGKILL\n"));
+  CHECK(has(text, "crashed      exited\n"));
+  CHECK(has(text, "jobring status --json"));
   CHECK_FALSE(has(text, "\033"));
 }
 

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 #include "daemon/recovery.hpp"
 #include "tests/unit/heap_channel.hpp"
@@ -117,6 +118,41 @@ TEST_CASE("a job with the most crash retries that there are still comes to an en
   slot.attempts.reset();
   channel.set(0, SlotState::running, kDead);
   CHECK(slot.attempts.count(slot.word()) == 1);  // a new job in the same slot
+}
+
+TEST_CASE("the crash limit bounds the retries that a job asked for, and says so") {
+  HeapChannel channel(2);
+  channel.view.slot(0).crash_retries.set(200);
+  Death death = segfault();
+  death.crash_limit = 3;
+  std::vector<EndedJob> ended;
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    channel.set(0, SlotState::running, kDead);
+    recover_channel(channel.view, kDead, death, [&](const EndedJob& job) { ended.push_back(job); });
+    CHECK(channel.word(0).is(attempt < 3 ? SlotState::requeued : SlotState::done));
+  }
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].quarantined);
+  CHECK(ended[0].attempts == 3);
+  CHECK(ended[0].message.find("quarantined: it ended its worker 3 times") == 0);
+  CHECK(ended[0].message.find("killed by signal 11") != std::string::npos);
+}
+
+TEST_CASE("a job that fails before the limit, or was to end, is not quarantined") {
+  HeapChannel channel(2);
+  Death death = segfault();
+  death.crash_limit = 2;
+  std::vector<EndedJob> ended;
+  const auto note = [&](const EndedJob& job) { ended.push_back(job); };
+  channel.set(0, SlotState::running, kDead);
+  recover_channel(channel.view, kDead, death, note);
+  death.crash_limit = 1;
+  death.may_retry = false;  // killed on request
+  channel.set(1, SlotState::running, kDead);
+  recover_channel(channel.view, kDead, death, note);
+  REQUIRE(ended.size() == 2);
+  CHECK_FALSE(ended[0].quarantined);
+  CHECK_FALSE(ended[1].quarantined);
 }
 
 TEST_CASE("a retry bit that a worker took before it died is set again by its recovery") {

@@ -1,0 +1,144 @@
+// Handlers that hurt their worker in every way that the tests of this folder need.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <stdexcept>
+#include <string>
+
+#define JOBRING_OWN_INIT
+#include <jobring/handler.hpp>
+
+namespace {
+
+void sleep_ms(long ms) {
+  timespec left{ms / 1000, ms % 1000 * 1'000'000};
+  while (nanosleep(&left, &left) != 0) {
+  }
+}
+
+void note(const std::string& file, const std::string& line) {
+  FILE* f = std::fopen(file.c_str(), "ae");
+  if (f == nullptr) return;
+  std::fprintf(f, "%s\n", line.c_str());
+  std::fclose(f);
+}
+
+}  // namespace
+
+// Their names stand in the stack traces.
+extern "C" {
+__attribute__((noinline, visibility("default"))) void hurtful_write_to(volatile int* where) {
+  *where = 1;
+}
+__attribute__((noinline, visibility("default"))) int hurtful_recurse(volatile char* before) {
+  volatile char here[4096];
+  here[0] = before[0];
+  return hurtful_recurse(here) + here[0];
+}
+__attribute__((noinline, visibility("default"))) int hurtful_divide(int a, int b) {
+  return a / b;
+}
+}
+
+// ---- crashes
+
+JOBRING_HANDLER(null_write, job) {
+  std::fprintf(stderr, "about to write to nowhere\n");
+  hurtful_write_to(nullptr);
+}
+JOBRING_HANDLER(print_and_crash, job) {
+  std::printf("printed, not flushed: %s\n", std::string(job.text()).c_str());
+  hurtful_write_to(nullptr);
+}
+JOBRING_HANDLER(stack_overflow, job) {
+  char first[1] = {0};
+  job.reply(std::to_string(hurtful_recurse(first)));
+}
+JOBRING_HANDLER(divide_by_zero, job) {
+  job.reply(std::to_string(hurtful_divide(1, 0)));
+}
+JOBRING_HANDLER(abort, job) {
+  std::abort();
+}
+// glibc finds its heap corrupt, and aborts from within malloc().
+JOBRING_HANDLER(corrupt_heap, job) {
+  char* volatile block = static_cast<char*>(std::malloc(24));
+  std::memset(block, 0xff, 24 + 16);  // over the size of what follows
+  for (int i = 1; i < 4000; ++i) static_cast<char*>(std::malloc(std::size_t(i)))[0] = 1;
+}
+JOBRING_HANDLER(jump_to_nowhere, job) {
+  void (*volatile nowhere)() = nullptr;
+  nowhere();
+}
+// Closes stderr, so that its evidence has nowhere to go but the way that the worker kept.
+JOBRING_HANDLER(crash_without_stderr, job) {
+  close(1);
+  close(2);
+  hurtful_write_to(nullptr);
+}
+// The module's own handler, which leaves by its own way.
+JOBRING_HANDLER(crash_with_own_handler, job) {
+  std::signal(SIGSEGV, [](int) {
+    static const char words[] = "the module's own handler was here\n";
+    [[maybe_unused]] const ssize_t n = write(2, words, sizeof words - 1);
+    _exit(7);
+  });
+  hurtful_write_to(nullptr);
+}
+// The payload names a file, in which each run leaves a line.
+JOBRING_HANDLER(note_and_crash, job) {
+  note(std::string(job.text()), "run");
+  hurtful_write_to(nullptr);
+}
+JOBRING_HANDLER(kill_own_group, job) {
+  kill(0, SIGKILL);
+}
+
+// ---- ordinary things
+
+JOBRING_HANDLER(pid, job) {
+  job.reply(std::to_string(getpid()));
+}
+// The payload is milliseconds. Does not look whether it is asked to stop.
+JOBRING_HANDLER(sleep_ms, job) {
+  sleep_ms(std::atol(std::string(job.text()).c_str()));
+  job.reply("slept");
+}
+// The payload names a file, in which each run leaves its pid; ends when FILE.end exists.
+JOBRING_HANDLER(note_and_wait, job) {
+  const std::string file(job.text());
+  note(file, std::to_string(getpid()));
+  while (access((file + ".end").c_str(), F_OK) != 0) sleep_ms(1);
+  job.reply(std::to_string(getpid()));
+}
+
+// ---- a handler in the C manner, that throws through its C caller
+
+namespace {
+
+int compare(const void*, const void*) {
+  throw std::runtime_error("thrown through qsort()");
+}
+void throw_through_c(jobring_job*, void*) {
+  int numbers[] = {3, 1, 2};
+  std::qsort(numbers, 3, sizeof numbers[0], &compare);
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) int jobring_module_init(
+    const jobring_registry* registry) {
+  for (auto* r = jobring::detail::Registration::first; r != nullptr; r = r->next) {
+    if (registry->add(registry->host, r->name, &jobring::detail::call,
+                      reinterpret_cast<void*>(r->function)) != 0)
+      return -1;
+  }
+  return registry->add(registry->host, "throw_through_c", &throw_through_c, nullptr);
+}
