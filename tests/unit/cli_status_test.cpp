@@ -21,7 +21,7 @@ constexpr const char* kStatus =
 "channels":[{"id":3,"client":"map","client_pid":99,"uid":1000,"slots":4096,"submitted":10,"completed":4,"queued":[0,5,1]}],
 "jobs":1234,"failed":1,"crashes":0,"queued":6,"quarantined":1,"crashed_jobs":[
 {"when":"2026-01-02T03:04:05Z","age_ms":65000,"handler":"resize","client":"web","client_pid":9,"uid":33,"attempts":5,"quarantined":true,"signal":6,
- "evidence":"killed; its last output:\\n\\u001b[31m  #0 x\\njobring-worker: SIGABRT\\n  #0 libc.so.6+0x1 abort+0xd2\\n  #1 images.so+0x7 shrink\\u001b+0x2\\n  #2 b\\n"},
+ "evidence":"killed; its last output:\n\u001b[31m  #0 x\njobring-worker: SIGABRT\n  #0 libc.so.6+0x1 abort+0xd2\n  #1 images.so+0x7 shrink\u001b+0x2\n  #2 b\n"},
 {"age_ms":1000,"handler":"exec","attempts":1,"quarantined":false,"signal":9,"evidence":"killed"},
 {"age_ms":0,"handler":"exit","attempts":1,"signal":0}]},{"name":"gpu","state":"broken","reason":"no such module"}]})";
 
