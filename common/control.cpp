@@ -81,6 +81,10 @@ Result<std::optional<ControlMessage>> receive_control(int socket) {
   }
   // An empty message would look the same; nobody of ours sends one.
   if (n == 0) return Error{Errc::no_daemon, "the other end is gone", {}, {}};
+  if ((message.msg_flags & MSG_CTRUNC) && received.fds.size() < kControlFdsMax) {
+    return Error{
+        Errc::full, "out of file descriptors: those of a control message are lost", {}, {}};
+  }
   if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
     return Error{
         Errc::protocol, "a control message is too large or carries too many descriptors", {}, {}};

@@ -120,6 +120,7 @@ struct Welcome {
   std::uint32_t kill_grace_ms = 0;
   bool run_as_client = true;
   std::vector<std::string> modules;
+  bool keep_strays = false;
 };
 // Descriptors: the doorbell's page, then one eventfd per worker of the pool.
 struct DoorbellAdded {

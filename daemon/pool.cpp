@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,9 @@ namespace {
 constexpr int kExitRecycled = 0;
 constexpr int kExitTimedOut = 124;
 constexpr int kExitConfig = 78;
+
+// Between the end of its control socket and its death a worker needs no longer.
+constexpr std::chrono::milliseconds kHangupGrace{100};
 
 std::chrono::steady_clock::time_point now() {
   return std::chrono::steady_clock::now();
@@ -74,9 +78,12 @@ void Pool::launch(Worker& worker) {
   if (!process) {
     log::error("pool " + config_.name + ": cannot start worker " + std::to_string(worker.index) +
                ": " + process.error().line());
+    // Not a start_failure_, with which nobody would try again soon: this may be over in a moment.
+    launch_failure_ = process.error().line();
     schedule_restart(worker, false);
     return;
   }
+  launch_failure_.clear();
   worker.process = std::move(*process);
   worker.state = WorkerState::starting;
   worker.output.clear();
@@ -105,8 +112,7 @@ void Pool::on_report(Worker& worker) {
   for (int i = 0; i < 16; ++i) {
     auto received = receive_control(worker.process.control.get());
     if (!received) {
-      // Its death, if it is that, is seen through the pidfd.
-      worker.control_watch.reset();
+      on_hangup(worker);
       return;
     }
     if (!*received) return;
@@ -119,6 +125,19 @@ void Pool::on_report(Worker& worker) {
     std::visit([&](const auto& r) { handle(worker, r); }, *report);
     if (!worker.control_watch) return;
   }
+}
+
+// Most often it is dying, which its pidfd will tell. If it lives on, a job has closed descriptors
+// that it had not opened: no order reaches the worker, nobody is woken by it, and what it writes to
+// its own descriptors' numbers could land in files of the job.
+void Pool::on_hangup(Worker& worker) {
+  worker.control_watch.reset();
+  worker.hangup_timer = host_.loop.after(kHangupGrace, [this, &worker] {
+    if (worker.state != WorkerState::running && worker.state != WorkerState::starting) return;
+    log::error(title(worker) + ": has closed its control socket; killing it");
+    worker.killed_for_hangup = true;
+    kill(worker.process.pid, SIGKILL);
+  });
 }
 
 void Pool::handle(Worker& worker, const WorkerHello& hello) {
@@ -136,7 +155,7 @@ void Pool::handle(Worker& worker, const WorkerHello& hello) {
     send(worker,
          Welcome{worker.index, config_.workers, std::uint64_t(config_.spin.count()), config_.batch,
                  config_.max_jobs, config_.max_rss, milliseconds(host_.config.kill_grace),
-                 config_.run_as == RunAs::client, config_.modules},
+                 config_.run_as == RunAs::client, config_.modules, config_.strays == Strays::keep},
          fds);
     for (const DoorbellSet& set : doorbells_) send_doorbell(worker, set);
     worker.welcomed = true;
@@ -227,8 +246,12 @@ void Pool::send_doorbell(Worker& worker, const DoorbellSet& set) {
 }
 
 void Pool::on_death(Worker& worker) {
-  if (waitpid(worker.process.pid, &worker.wait_status, WNOHANG) != worker.process.pid) return;
+  rusage used{};
+  if (wait4(worker.process.pid, &worker.wait_status, WNOHANG, &used) != worker.process.pid) return;
+  worker.max_rss = std::uint64_t(used.ru_maxrss) << 10;
   worker.death_watch.reset();
+  worker.hangup_timer.reset();
+  worker.stopped_timeout.reset();
   worker.control_watch.reset();
   if (worker.output_watch) on_output(worker);  // its last words
   worker.output_watch.reset();
@@ -260,6 +283,26 @@ Death Pool::describe_death(const Worker& worker) const {
     how = "exited with status " + std::to_string(WEXITSTATUS(worker.wait_status));
   }
   death.message = title(worker) + " " + how;
+  const bool out_of_memory = host_.oom_struck();  // asked at every death, to start anew from it
+  if (worker.killed_for_timeout) {
+    death.outcome = Outcome::timed_out;
+    death.may_retry = false;
+    death.message = "timed out while its worker was stopped, and was killed with it";
+    return death;
+  }
+  if (worker.killed_for_hangup) {
+    death.message = title(worker) +
+                    " was killed because its control socket was gone: a job closes descriptors "
+                    "that it has not opened";
+  } else if (death.signal == SIGKILL && !worker.killed_for_stop) {
+    death.message += " not by jobring, when it had used up to " +
+                     std::to_string(worker.max_rss >> 20) + " MiB of memory; ";
+    death.message += out_of_memory ? "the kernel's out-of-memory killer was at work, see its log"
+                                   : "the out-of-memory killer was not seen at work";
+  } else if (death.signal == SIGXCPU || death.signal == SIGXFSZ) {
+    death.message += death.signal == SIGXCPU ? ": the pool's limits.cpu is used up"
+                                             : ": a file outgrew the pool's limits.file_size";
+  }
   if (worker.killed_for_stop) {
     death.outcome = Outcome::killed;
     death.may_retry = false;
@@ -294,7 +337,11 @@ void Pool::settle(Worker& worker) {
     if (channel->closed) cancel_waiting(channel->view);
     channel->mapped_by.reset(worker.index);
   }
-  const bool was_ready = worker.ready;
+  // It became ready and then found that it cannot serve a single channel: a limit is too low for
+  // it, and another one would fare no better.
+  const bool useless = worker.ready && entry.jobs.get() == 0 && WIFEXITED(worker.wait_status) &&
+                       WEXITSTATUS(worker.wait_status) == kExitConfig;
+  const bool was_ready = worker.ready && !useless;
   // It left by itself, and not from within a job.
   const bool recycled = was_ready && total.ended == 0 && WIFEXITED(worker.wait_status) &&
                         WEXITSTATUS(worker.wait_status) == kExitRecycled;
@@ -319,7 +366,8 @@ void Pool::settle(Worker& worker) {
   page().worker(worker.index).jobs.set(0);
   page().worker(worker.index).failed.set(0);
   worker.stop.reset();
-  worker.killed_for_stop = false;
+  worker.killed_for_stop = worker.killed_for_timeout = worker.killed_for_hangup = false;
+  worker.stopped = false;
   worker.welcomed = false;
   worker.ready = false;
   worker.process = {};
@@ -375,9 +423,10 @@ void Pool::schedule_restart(Worker& worker, bool was_ready) {
   if (!start_failure_.empty() && none_runs) worker.policy.force_open();
   const auto wait = worker.policy.died_starting(now());
   if (worker.policy.open() && none_runs) {
-    update_broken(start_failure_.empty()
-                      ? "its workers die as soon as they start; see the daemon's log"
-                      : start_failure_);
+    update_broken(!start_failure_.empty() ? start_failure_
+                  : !launch_failure_.empty()
+                      ? "no worker can be started: " + launch_failure_
+                      : "its workers die as soon as they start; see the daemon's log");
   }
   start_failure_.clear();
   worker.restart_timer = host_.loop.after(wait, [this, &worker] { launch(worker); });

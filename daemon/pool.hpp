@@ -57,6 +57,11 @@ struct Worker {
   bool welcomed = false;  // it has its settings; further doorbells are sent to it as they come
   bool ready = false;     // it has started: loaded its modules and said so
   bool killed_for_stop = false;  // we sent KILL because of `stop`
+  bool stopped = false;          // by SIGSTOP or the like; pool_stopped.cpp
+  EventLoop::Handle stopped_timeout, hangup_timer;
+  bool killed_for_timeout = false;  // we sent KILL: its job's time was over while it was stopped
+  bool killed_for_hangup = false;   // we sent KILL: it had lost its control socket
+  std::uint64_t max_rss = 0;        // bytes, of the dead process
   std::uint32_t starts = 0;
   int wait_status = 0;
 
@@ -74,6 +79,7 @@ class Pool {
     std::function<void(std::uint32_t channel, const std::string& pool, const std::string& reason)>
         disconnect;
     std::function<void()> worker_ended;  // for the end of a drain
+    std::function<bool()> oom_struck;    // the kernel's out-of-memory killer, since the last call
   };
 
   Pool(const PoolConfig& config, std::vector<std::string> command, Host host);
@@ -92,6 +98,8 @@ class Pool {
   // of its QUEUED word.
   void kill_job(const KillRequest& request);
 
+  // Takes note of workers that a signal stopped or continued since the last call.
+  void notice_stops();
   // Tries to settle workers that are dead but had descendants alive.
   void settle_dead_workers();
   // No more jobs are taken in; workers finish what is ready and end.
@@ -122,6 +130,10 @@ class Pool {
   void handle(Worker& worker, const ChannelBroken& broken);
   void on_output(Worker& worker);
   void on_death(Worker& worker);
+  void on_hangup(Worker& worker);
+  void on_stopped(Worker& worker, int signal);
+  void on_continued(Worker& worker);
+  void watch_timeout(Worker& worker);
   void settle(Worker& worker);
   void note_crash(const Channel& channel, const EndedJob& job, const Death& death);
   void schedule_restart(Worker& worker, bool was_ready);
@@ -152,7 +164,8 @@ class Pool {
   std::vector<DoorbellSet> doorbells_;
   std::map<std::uint32_t, std::unique_ptr<Channel>> channels_;  // by id
   std::string broken_reason_;                                   // not empty: no worker can start
-  std::string start_failure_;  // what the last worker that could not start reported
+  std::string launch_failure_;  // why the system would not give us the last process we asked for
+  std::string start_failure_;   // what the last worker that could not start reported
   CrashList crashed_jobs_;
   bool draining_ = false;
   bool killing_ = false;

@@ -81,6 +81,18 @@ Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const
   return recovered;
 }
 
+std::uint32_t requeue_claimed(const ChannelView& channel, std::uint32_t owner) {
+  std::uint32_t returned = 0;
+  for_each_slot(channel, [&](std::uint32_t index, StateWord word) {
+    if (!word.is(SlotState::claimed) || word.owner() != owner) return;
+    if (!channel.slot(index).move(word, word.to(SlotState::requeued))) return;
+    set_retry_bit(channel, index);
+    ++returned;
+  });
+  if (returned != 0) channel.header().retries.store(1, std::memory_order_seq_cst);
+  return returned;
+}
+
 void rearm(DoorbellPage& doorbell, std::uint32_t ready_bit) {
   for (std::uint32_t priority = 0; priority < kPriorities; ++priority)
     doorbell.set_ready(priority, ready_bit);

@@ -50,6 +50,10 @@ struct Recovered {
 Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const Death& death,
                           const std::function<void(const EndedJob&)>& ended = {});
 
+// Gives back what `owner` has claimed and not started: it lives, but cannot go on. A CAS that it
+// loses when it does, as against a thief. Returns how many.
+std::uint32_t requeue_claimed(const ChannelView& channel, std::uint32_t owner);
+
 // Makes good whatever hint was lost with a process: sets the channel's ready bits.
 void rearm(DoorbellPage& doorbell, std::uint32_t ready_bit);
 

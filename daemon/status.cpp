@@ -51,6 +51,7 @@ Json worker_json(const Pool& pool, const Worker& worker) {
   json["pid"] = up || worker.state == WorkerState::starting ? worker.process.pid : 0;
   json["state"] = worker.state == WorkerState::starting ? "starting"
                   : !up                                 ? "down"
+                  : worker.stopped                      ? "stopped"
                   : busy                                ? "busy"
                   : sleeping                            ? "sleeping"
                                                         : "idle";

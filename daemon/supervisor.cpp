@@ -33,6 +33,8 @@ Result<void> Supervisor::prepare() {
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);  // strays.hpp
   signal(SIGPIPE, SIG_IGN);
+  // A file or segment that outgrows RLIMIT_FSIZE is an error to report, not our end.
+  signal(SIGXFSZ, SIG_IGN);
   sigset_t watched;
   sigemptyset(&watched);
   for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&watched, s);
@@ -74,7 +76,7 @@ Result<void> Supervisor::start_pools() {
                       {Errc::protocol, reason, "channel " + std::to_string(channel), {}});
               }
             },
-            [this] { finish_if_down(); }}));
+            [this] { finish_if_down(); }, [this] { return oom_.struck(); }}));
     if (auto started = pools_.back()->start(); !started) return started.error();
   }
   return {};
@@ -197,6 +199,7 @@ void Supervisor::on_signal() {
         }
     }
   }
+  for (auto& pool : pools_) pool->notice_stops();
   for (auto& pool : pools_) pool->settle_dead_workers();
   if (killing_) finish_if_down();
 }

@@ -16,6 +16,7 @@
 #include "daemon/event_loop.hpp"
 #include "daemon/listener.hpp"
 #include "daemon/notify.hpp"
+#include "daemon/oom_watch.hpp"
 #include "daemon/pool.hpp"
 #include "daemon/session.hpp"
 
@@ -57,6 +58,7 @@ class Supervisor {
   std::optional<Listener> listener_;
   std::optional<Access> access_;
   UniqueFd signals_;
+  OomWatch oom_;
   EventLoop::Handle signal_watch_, accept_watch_, accept_rest_, drain_timer_, watchdog_;
   std::vector<std::unique_ptr<Pool>> pools_;
   std::map<Session*, std::unique_ptr<Session>> sessions_;

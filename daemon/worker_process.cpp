@@ -67,6 +67,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
+  signal(SIGXFSZ, SIG_DFL);
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   dup2(null, 0);
   dup2(output, 1);

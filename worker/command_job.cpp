@@ -97,6 +97,7 @@ void Worker::run_command_job(JobRun& job) {
   context.output_room = max_result > kCommandReportHead ? max_result - kCommandReportHead : 0;
   context.wake_fd = link_.fd();
   context.stop_flag = &leave_requested;
+  context.keep_strays = settings_.keep_strays;
   std::vector<Order> others;
   context.on_wake = [&]() -> int {
     auto order = link_.poll();

@@ -9,7 +9,8 @@ namespace jobring {
 namespace {
 
 // Async-signal-safe: a flag, and _exit.
-void on_alarm(int) {
+void on_alarm(int, siginfo_t* info, void*) {
+  if (info->si_code != SI_TIMER) return;  // alarm() of a job, perhaps of an earlier one
   if (JobRun::timed_out != 0) _exit(kExitTimedOut);
   JobRun::timed_out = 1;
 }
@@ -22,8 +23,8 @@ timespec to_timespec(std::uint32_t ms) {
 
 JobTimer::JobTimer() {
   struct sigaction action {};
-  action.sa_handler = on_alarm;
-  action.sa_flags = SA_RESTART;
+  action.sa_sigaction = on_alarm;
+  action.sa_flags = SA_RESTART | SA_SIGINFO;
   sigaction(SIGALRM, &action, nullptr);
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;

@@ -11,6 +11,7 @@ volatile std::sig_atomic_t leave_requested = 0;
 namespace {
 
 constexpr int kExitSupervisorGone = 143;
+constexpr int kExitDescriptorsLost = 70;
 volatile std::sig_atomic_t command_running = 0;
 
 void on_term(int) {
@@ -27,8 +28,16 @@ void leave_on_sigterm() {
 }
 
 void leave_now() {
+  spare_nobody();
   reap_strays();
   _exit(kExitSupervisorGone);
+}
+
+void leave_without_descriptors() {
+  static const char words[] =
+      "a job closed descriptors of its worker, which leaves and is replaced\n";
+  [[maybe_unused]] const ssize_t n = write(STDERR_FILENO, words, sizeof words - 1);
+  _exit(kExitDescriptorsLost);
 }
 
 CommandRunning::CommandRunning() {

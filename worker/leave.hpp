@@ -14,6 +14,11 @@ void leave_on_sigterm();
 // Kills and reaps all that this worker's commands have left, then ends the process.
 [[noreturn]] void leave_now();
 
+// A descriptor of the worker's own is not open any more: a job closed what it had not opened. Says
+// so and leaves, to be replaced: those whom this process can no longer wake are woken by its
+// recovery.
+[[noreturn]] void leave_without_descriptors();
+
 // While one of these lives, SIGTERM only sets the flag; else it ends the process at once.
 class CommandRunning {
  public:

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "worker/builtins.hpp"
+#include "worker/exec/run_command.hpp"
 #include "worker/worker.hpp"
 
 namespace jobring {
@@ -53,6 +54,8 @@ Worker::Worker(SupervisorLink& link) : link_(link) {
   if (!epoll_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, link_.fd(), &control) != 0)
     fail(system_error("epoll"));
   watch_event(colleagues_[settings_.index].get());
+  baseline_.record();
+  spare_children();
   link_.report(WorkerHello{kControlVersion, handlers_.names()});
 }
 
@@ -121,9 +124,14 @@ WorkerChannel* Worker::add_channel(Order& order) {
   auto mapping =
       Mapping::map(order.fds[0].get(), ChannelLayout(shape).total, Mapping::Access::read_write);
   if (!mapping) {
-    std::fprintf(stderr, "cannot map channel %u: %s\n", id, mapping.error().line().c_str());
-    link_.report(Unmapped{id});
-    return nullptr;
+    // Its jobs would wait for ever. A fresh worker may have room, having fewer channels mapped; if
+    // not even that helps, the supervisor tells the clients.
+    std::fprintf(stderr,
+                 "cannot map a channel of %llu MiB: %s; raise the pool's limits.memory, or lower "
+                 "slots, max_payload or max_result\n",
+                 static_cast<unsigned long long>(ChannelLayout(shape).total >> 20),
+                 mapping.error().line().c_str());
+    _exit(exit_status(Errc::config));
   }
   auto channel = std::make_unique<WorkerChannel>();
   channel->id = id;

@@ -13,9 +13,15 @@ namespace {
 [[noreturn]] void leave(const Error& error) {
   // The normal end when the daemon goes away is silent; anything else is worth a line in the
   // daemon's log.
-  if (error.code != Errc::no_daemon)
-    std::fprintf(stderr, "control socket: %s\n", error.line().c_str());
-  _exit(error.code == Errc::no_daemon ? 0 : exit_status(error.code));
+  if (error.code == Errc::no_daemon) _exit(0);
+  if (error.code == Errc::full) {
+    std::fprintf(
+        stderr, "%s\n",
+        Error{Errc::config, error.what, {}, "raise the pool's limits.open_files"}.line().c_str());
+    _exit(exit_status(Errc::config));
+  }
+  std::fprintf(stderr, "control socket: %s\n", error.line().c_str());
+  _exit(exit_status(error.code));
 }
 
 }  // namespace

@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <utility>
 
 #include "common/clock.hpp"
 #include "worker/crash_report.hpp"
+#include "worker/exec/run_command.hpp"
+#include "worker/leave.hpp"
 
 namespace jobring {
 namespace {
@@ -31,7 +34,8 @@ constexpr std::uint64_t kControlEvent = ~std::uint64_t{0};
 
 void ring(int eventfd) {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n = write(eventfd, &one, sizeof one);
+  // A counter that is full (EAGAIN) is readable anyway.
+  if (write(eventfd, &one, sizeof one) < 0 && errno == EBADF) leave_without_descriptors();
 }
 
 }  // namespace
@@ -257,7 +261,10 @@ void Worker::run_batch(WorkerChannel& channel, std::uint32_t count) {
     if (i != 0 && settings_.workers > 1)
       mine.batch_count.store(count - 1 - i, std::memory_order_release);
     run_one(channel, claims_[i], started);
-    if (!by_batch && count > 1) started = now_ns();
+    if (!by_batch && count > 1) {
+      started = now_ns();
+      if (started - tidied_ns_ > kOrdersEvery) tidy(started);
+    }
   }
   channel.completions.move_tail();
   running_handler.store(nullptr, std::memory_order_relaxed);
@@ -371,6 +378,7 @@ void Worker::sleep() {
   while (!work_in_sight()) {  // W4
     epoll_event events[8];
     const int count = epoll_wait(epoll_.get(), events, 8, -1);  // W5
+    if (count < 0 && errno != EINTR) leave_without_descriptors();
     bool rung = false, orders = false;
     for (int i = 0; i < count; ++i) (events[i].data.u64 == kControlEvent ? orders : rung) = true;
     // Orders are followed lying down: who submits meanwhile still sees us sleep, and rings us
@@ -421,6 +429,7 @@ int Worker::run() {
     if (time_ - orders_checked_ns_ > kOrdersEvery) {
       orders_checked_ns_ = time_;
       handle_orders();
+      tidy(time_);
     }
     if (look() || spin()) {
       if (time_to_retire()) return 0;
@@ -433,7 +442,23 @@ int Worker::run() {
       continue;
     }
     if (draining_) return 0;
+    tidy(time_);
     sleep();
+  }
+}
+
+// Between jobs, at the latest a millisecond after one, and before we sleep: what jobs left behind.
+void Worker::tidy(std::uint64_t now) {
+  tidied_ns_ = now;
+  const std::uint64_t begun = entry().jobs.get();
+  if (begun == tidied_jobs_) return;
+  tidied_jobs_ = begun;
+  baseline_.restore();
+  if (!may_have_strays()) return;
+  if (settings_.keep_strays) {
+    reap_dead_strays();
+  } else {
+    reap_strays();
   }
 }
 

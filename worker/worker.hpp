@@ -18,6 +18,7 @@
 #include "worker/job_run.hpp"
 #include "worker/job_timer.hpp"
 #include "worker/modules.hpp"
+#include "worker/process_baseline.hpp"
 #include "worker/supervisor_link.hpp"
 #include "worker/worker_channel.hpp"
 
@@ -75,6 +76,7 @@ class Worker {
   void unmap_channel(std::uint32_t id);
   void report_broken(WorkerChannel& channel, const char* reason);
   bool time_to_retire();
+  void tidy(std::uint64_t now);
 
   WorkerEntry& entry() { return page_->worker(settings_.index); }
   std::uint32_t owner() const { return settings_.index + 1; }
@@ -102,6 +104,9 @@ class Worker {
   std::uint64_t jobs_ = 0;
   std::uint64_t orders_checked_ns_ = 0;
   std::uint64_t rss_checked_ns_ = 0;
+  ProcessBaseline baseline_;
+  std::uint64_t tidied_ns_ = 0;
+  std::uint64_t tidied_jobs_ = 0;              // entry().jobs then
   std::uint32_t holds_stdio_of_ = kNoChannel;  // the one channel whose stdio we hold
   bool woke_ = false;                          // since the last batch
   bool draining_ = false;

@@ -62,7 +62,7 @@ std::string printable(std::string text) {
 Color state_color(const std::string& state) {
   if (state == "running" || state == "busy") return Color::green;
   if (state == "starting" || state == "backing_off") return Color::yellow;
-  if (state == "broken" || state == "down") return Color::red;
+  if (state == "broken" || state == "down" || state == "stopped") return Color::red;
   return Color::none;
 }
 

@@ -17,6 +17,8 @@ enum class LogLevel { trace, debug, info, warning, error };
 enum class LogTarget { automatic, stderr_, journal };
 // What happens to a running job when its client dies.
 enum class OnClientDeath { kill, finish };
+// What happens to processes that a job left running when it ended.
+enum class Strays { kill, keep };
 // As whom a command runs when the daemon is root: as the client's own uid, or as the daemon's.
 enum class RunAs { client, daemon };
 
@@ -55,6 +57,7 @@ struct PoolConfig {
   std::map<std::string, std::string> environment;  // added to the workers' environment
   std::uint32_t crash_limit = 5;  // attempts that ended their worker, then a job is quarantined
   OnClientDeath on_client_death = OnClientDeath::kill;
+  Strays strays = Strays::kill;
   RunAs run_as = RunAs::client;
 
   bool operator==(const PoolConfig&) const = default;

@@ -233,6 +233,12 @@ const std::vector<Key<PoolConfig>>& pool_keys() {
       key("on_client_death", &PoolConfig::on_client_death,
           choice<OnClientDeath>({{"kill", OnClientDeath::kill}, {"finish", OnClientDeath::finish}}),
           "What happens to the running jobs of a client that dies; those that wait are cancelled."),
+      key("strays", &PoolConfig::strays,
+          choice<Strays>({{"kill", Strays::kill}, {"keep", Strays::keep}}),
+          "What happens to processes that a job started and left running when it ended, daemons "
+          "that left its process group and session included: they are killed, or kept until their "
+          "worker ends. Those of a job that was stopped or timed out, or whose worker died, are "
+          "always killed."),
       key("run_as", &PoolConfig::run_as,
           choice<RunAs>({{"client", RunAs::client}, {"daemon", RunAs::daemon}}),
           "As whom commands run when the daemon is root: as the user who submitted them, or as "

@@ -1,6 +1,5 @@
 // Handlers that hurt their worker in every way that the tests of this folder need.
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,6 +98,87 @@ JOBRING_HANDLER(note_and_crash, job) {
 }
 JOBRING_HANDLER(kill_own_group, job) {
   kill(0, SIGKILL);
+}
+
+// ---- descriptors
+
+// Every descriptor but 0, 1 and 2; then works on for the payload's milliseconds.
+JOBRING_HANDLER(close_all, job) {
+  close_range(3, ~0u, 0);
+  sleep_ms(std::atol(std::string(job.text()).c_str()));
+  job.reply("closed");
+}
+// Every descriptor but its control socket.
+JOBRING_HANDLER(close_most, job) {
+  close_range(4, ~0u, 0);
+  job.reply("closed");
+}
+// Opens files until there are no descriptors left, and keeps them.
+JOBRING_HANDLER(leak_descriptors, job) {
+  int opened = 0;
+  while (open("/dev/null", O_RDONLY) >= 0) ++opened;
+  job.reply(std::to_string(opened));
+}
+
+// ---- processes
+
+// A daemon as of old: two forks, a session of its own. The payload names a file for its pid.
+JOBRING_HANDLER(daemonize, job) {
+  const std::string file(job.text());
+  const pid_t child = fork();
+  if (child == 0) {
+    setsid();
+    if (fork() != 0) _exit(0);
+    note(file, std::to_string(getpid()));
+    for (;;) pause();
+  }
+  while (access(file.c_str(), F_OK) != 0) sleep_ms(1);
+  // Its first child is left as a zombie.
+}
+
+// ---- what a process is
+
+JOBRING_HANDLER(change_everything, job) {
+  [[maybe_unused]] const int changed = chdir("/");
+  umask(0777);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  std::signal(SIGALRM, SIG_IGN);
+  alarm(1);
+  close(0);
+  close(1);
+  dup2(open("/dev/null", O_WRONLY), 2);
+}
+JOBRING_HANDLER(show_everything, job) {
+  char directory[4096] = {};
+  [[maybe_unused]] const char* got = getcwd(directory, sizeof directory);
+  const mode_t mask = umask(0);
+  umask(mask);
+  sigset_t signals;
+  sigprocmask(SIG_SETMASK, nullptr, &signals);
+  int blocked = 0;
+  for (int s = 1; s < NSIG; ++s) blocked += sigismember(&signals, s) == 1;
+  std::string text = "cwd " + std::string(directory) + " umask " + std::to_string(mask) +
+                     " blocked " + std::to_string(blocked);
+  for (const char* fd : {"0", "1", "2"}) {
+    char target[256] = {};
+    [[maybe_unused]] const ssize_t n =
+        readlink((std::string("/proc/self/fd/") + fd).c_str(), target, sizeof target - 1);
+    text += std::string(" ") + fd + " " + target;
+  }
+  job.reply(text);
+}
+
+// ---- memory
+
+// Takes memory, and touches it, until there is no more.
+JOBRING_HANDLER(eat_memory, job) {
+  for (;;) {
+    char* block = static_cast<char*>(std::malloc(1 << 20));
+    if (block == nullptr) return job.fail("malloc() gave nothing");
+    std::memset(block, 1, 1 << 20);
+  }
 }
 
 // ---- ordinary things

@@ -96,11 +96,15 @@ std::string test_module(const std::string& name) {
   return std::string(JOBRING_MODULE_DIR) + "/" + name + ".so";
 }
 
-Daemon::Daemon(const std::string& pools, const std::string& more) : socket_(dir_ / "socket") {
+Daemon::Daemon(const std::string& pools, const std::string& more, std::vector<std::string> wrapper,
+               const std::string& log_file)
+    : socket_(dir_ / "socket") {
   write_file(config_file(), "{\"socket\": \"" + socket_ +
                                 "\", \"log\": {\"level\": \"debug\"}, \"pools\": " + pools + more +
                                 "}");
-  pid_ = spawn({program("jobringd"), "--config", config_file()}, dir_ / "log");
+  std::vector<std::string> command = std::move(wrapper);
+  command.insert(command.end(), {program("jobringd"), "--config", config_file()});
+  pid_ = spawn(command, log_file.empty() ? dir_ / "log" : log_file);
   const bool up = eventually([&] {
     try {
       connect().ping();

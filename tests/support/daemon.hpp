@@ -50,8 +50,10 @@ class Daemon {
  public:
   // `pools` is the text of the config's "pools" object; `more` further top-level members, each with
   // a leading comma.
+  // `wrapper`: a program and its arguments that ends by executing what follows it, such as prlimit.
   explicit Daemon(const std::string& pools = R"({"default": {"workers": 2}})",
-                  const std::string& more = "");
+                  const std::string& more = "", std::vector<std::string> wrapper = {},
+                  const std::string& log_file = "");
   ~Daemon();
 
   Client connect(const std::string& name = "test") const;

@@ -34,7 +34,8 @@ std::uint64_t microseconds(const timeval& t) {
 // Opened once: every command without input reads it.
 int null_input() {
   static int fd = -1;
-  if (fd < 0) fd = open("/dev/null", O_RDONLY | O_CLOEXEC);  // again, if there was no descriptor left
+  if (fd < 0)
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);  // again, if there was no descriptor left
   return fd;
 }
 
@@ -239,8 +240,9 @@ bool CommandRun::leave() {
 }
 
 void CommandRun::bury() {
+  const bool keep = context_.keep_strays && !report_.killed && !report_.timed_out;
   // First the rest of its group, while the zombie still holds the group's number.
-  kill(-pid_, SIGKILL);
+  if (!keep) kill(-pid_, SIGKILL);
   int status = 0;
   rusage used{};
   while (wait4(pid_, &status, 0, &used) < 0 && errno == EINTR) {
@@ -260,7 +262,12 @@ void CommandRun::bury() {
     if (pipes_[stream].is_open()) pipes_[stream].drain_into(kept_, stream);
   }
   // Almost always there is no other child, and this says so.
-  if (waitpid(-1, nullptr, WNOHANG) >= 0) reap_strays();
+  if (!may_have_strays()) return;
+  if (keep) {
+    reap_dead_strays();
+  } else {
+    reap_strays();
+  }
 }
 
 void CommandRun::describe_failure(const StartNote& note) {

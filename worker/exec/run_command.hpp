@@ -46,6 +46,7 @@ struct CommandContext {
   // a stop, or 0.
   int wake_fd = -1;
   std::function<int()> on_wake;
+  bool keep_strays = false;  // what a command leaves running when it ends by itself lives on
   const Identity* identity = nullptr;  // become this user first; ignored if that is who we are
   // Looked at whenever a signal handler of this process has run: when it is set, the command is
   // killed at once.
@@ -63,9 +64,18 @@ struct CommandOutput {
 // waits. Not thread-safe against other code of this process that waits for children.
 CommandOutput run_command(const Command& command, const CommandContext& context);
 
-// Kills and reaps all children of the calling thread's process that are left over, and what these
-// leave in turn. Gives up after a second on those that do not die (in uninterruptible sleep); the
-// next call finds them again.
+// Strays are the children of this process except those that it had when spare_children() was called
+// last: a module's helpers are the module's business. As a child subreaper this process also gets
+// the children of its dead children. None of these functions is thread-safe.
+
+void spare_children();
+void spare_nobody();
+// True if there may be strays: one system call.
+bool may_have_strays();
+// Kills and reaps all strays, and what these leave in turn. Gives up after a second on those that
+// do not die (in uninterruptible sleep); the next call finds them again.
 void reap_strays();
+// Reaps those that are dead, and leaves the others alone.
+void reap_dead_strays();
 
 }  // namespace jobring
