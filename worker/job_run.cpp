@@ -54,7 +54,8 @@ bool JobRun::open(std::uint64_t now) {
     return false;
   }
   payload_ = channel_.view.payload(index_, payload_len_);
-  if (!channel_.trusted) {
+  // An empty payload is not copied: handlers may rely on a pointer that is not null.
+  if (!channel_.trusted && payload_len_ != 0) {
     // The client could change the bytes between our check and our use of them.
     copy_.assign(payload_, payload_ + payload_len_);
     payload_ = copy_.data();

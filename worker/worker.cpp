@@ -206,7 +206,13 @@ Worker::Steal Worker::steal() {
     WorkerDoorbell& doorbell = *doorbells_[id / kChannelsPerDoorbell];
     WorkerChannel* channel = doorbell.channels[id % kChannelsPerDoorbell].get();
     if (channel == nullptr) channel = map_channel(doorbell, id % kChannelsPerDoorbell);
-    if (channel == nullptr || channel->broken) continue;
+    if (channel == nullptr || channel->broken) {
+      // Its client is gone, or wrote nonsense: nothing of this list is for us, however long its
+      // owner's first job takes. Asking for the channel again and again would only keep the
+      // supervisor busy.
+      emptied_ns_[v] = since;
+      continue;
+    }
     for (const auto& hint : victim.batch) {
       const std::uint32_t index = hint.get();
       if (index >= channel->view.shape().slots) continue;
