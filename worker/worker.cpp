@@ -437,6 +437,9 @@ int Worker::run() {
       handle_orders();
       tidy(time_);
     }
+    // A drain that is ordered during the look, while a channel is mapped, does not make it the last:
+    // jobs of a doorbell that came with it have not been looked for.
+    const bool last_look = draining_;
     if (look() || spin()) {
       if (time_to_retire()) return 0;
       continue;
@@ -447,7 +450,8 @@ int Worker::run() {
       sched_yield();
       continue;
     }
-    if (draining_) return 0;
+    if (last_look) return 0;
+    if (draining_) continue;
     tidy(time_);
     sleep();
   }
