@@ -4,6 +4,8 @@
 #include <linux/falloc.h>
 #include <sched.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,9 @@ constexpr std::size_t kPrepareAhead = 6;     // slots whose lines are fetched be
 constexpr std::uint32_t kCheckEvery = 4096;  // empty reaps between looks at the connection
 constexpr std::size_t kFixedDescriptors =
     4;  // segment, doorbell, pool page, event: then one per worker
+
+// Marks a descriptor in epoll_ that is to be read when it is readable.
+constexpr std::uint32_t kEmptyIt = 1;
 
 void ring(int eventfd) {
   const std::uint64_t one = 1;
@@ -93,8 +98,14 @@ Result<std::unique_ptr<Channel::Impl>> Channel::Impl::open(std::shared_ptr<detai
   event.events = EPOLLIN | EPOLLET;
   epoll_event hangup{};
   hangup.events = EPOLLRDHUP;
-  if (!impl->epoll_ ||
-      epoll_ctl(impl->epoll_.get(), EPOLL_CTL_ADD, impl->event_.get(), &event) != 0 ||
+  // An eventfd counts for ever; a socket has to be emptied, for it could not be rung once it is full.
+  struct stat kind;
+  epoll_event bell = event;
+  if (fstat(impl->event_.get(), &kind) == 0 && S_ISSOCK(kind.st_mode)) bell.data.u32 = kEmptyIt;
+  impl->interrupt_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!impl->epoll_ || !impl->interrupt_ ||
+      epoll_ctl(impl->epoll_.get(), EPOLL_CTL_ADD, impl->interrupt_.get(), &event) != 0 ||
+      epoll_ctl(impl->epoll_.get(), EPOLL_CTL_ADD, impl->event_.get(), &bell) != 0 ||
       epoll_ctl(impl->epoll_.get(), EPOLL_CTL_ADD, impl->core_->socket(), &hangup) != 0) {
     return system_error("epoll");
   }
@@ -389,18 +400,25 @@ bool Channel::Impl::announce(std::size_t at_least) {
   return !has_completions(wanted);
 }
 
+// Takes all rings that are there.
+void Channel::Impl::empty_bell() const {
+  char rings[1024];
+  [[maybe_unused]] const ssize_t n = read(event_.get(), rings, sizeof rings);
+}
+
 void Channel::Impl::sleep(std::chrono::nanoseconds timeout) const {
-  epoll_event events[2];
+  epoll_event events[3];
   int count;
   if (timeout == std::chrono::nanoseconds::max()) {
-    count = epoll_wait(epoll_.get(), events, 2, -1);
+    count = epoll_wait(epoll_.get(), events, 3, -1);
   } else {
     const auto ns = std::max<std::int64_t>(0, timeout.count());
     const timespec wait{time_t(ns / 1'000'000'000), long(ns % 1'000'000'000)};
-    count = epoll_pwait2(epoll_.get(), events, 2, &wait, nullptr);
+    count = epoll_pwait2(epoll_.get(), events, 3, &wait, nullptr);
   }
   for (int i = 0; i < count; ++i) {
     if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) core_->disconnected();
+    if (events[i].data.u32 == kEmptyIt) empty_bell();
   }
 }
 
@@ -409,7 +427,7 @@ void Channel::Impl::awake() {
 }
 
 void Channel::Impl::interrupt() const {
-  ring(event_.get());
+  ring(interrupt_.get());
 }
 
 bool Channel::Impl::wait(std::chrono::nanoseconds timeout, std::size_t at_least) {
@@ -457,8 +475,7 @@ int Channel::Impl::fd() {
 }
 
 void Channel::Impl::arm() {
-  std::uint64_t count;
-  [[maybe_unused]] const ssize_t n = read(event_.get(), &count, sizeof count);
+  empty_bell();
   core_->check_connection();
   // What is there already, the caller reaps next; what comes after this rings.
   announce();

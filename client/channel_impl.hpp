@@ -74,6 +74,7 @@ class Channel::Impl {
   void add_unrun(std::uint32_t index);
   void rescan();
   void lose_all();
+  void empty_bell() const;
   void note_touched(std::size_t& high_water, std::size_t size);
   void give_back_extents(std::uint32_t index);
 
@@ -95,7 +96,8 @@ class Channel::Impl {
   ChannelView view_;
   DoorbellPage* doorbell_ = nullptr;
   const PoolPage* page_ = nullptr;
-  UniqueFd event_;
+  UniqueFd event_;      // rung by workers and supervisor: what it is, daemon/channel.hpp knows
+  UniqueFd interrupt_;  // an eventfd of our own
   std::vector<UniqueFd> worker_events_;
   UniqueFd epoll_;    // for sleep(): edge-triggered
   UniqueFd loop_fd_;  // for fd(): level-triggered; made when first asked for

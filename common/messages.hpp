@@ -53,7 +53,7 @@ using ClientRequest =
 
 // ---- supervisor → client
 
-// Descriptors: segment, doorbell page, pool page (read-only), client eventfd, one eventfd per
+// Descriptors: segment, doorbell page, pool page (read-only), the client's bell, one eventfd per
 // worker.
 struct OpenReply {
   std::uint32_t channel = 0;    // unique in its pool while it is open
@@ -128,7 +128,7 @@ struct DoorbellAdded {
   std::uint32_t uid = 0;
 };
 // The answer to a map request, or an offer to an idle worker when a channel opens. Descriptors:
-// segment, client eventfd, and, in an answer, the client's stdin, stdout and stderr if the channel
+// segment, the client's bell, and, in an answer, the client's stdin, stdout and stderr if the channel
 // has them. None if the channel is gone (slots is 0).
 struct ChannelMapped {
   std::uint32_t channel = 0;

@@ -30,7 +30,11 @@ struct Channel {
   Peer peer;
   std::string client;  // name, as the client gave it
   UniqueFd segment;
-  UniqueFd client_event;
+  // What rings the client, and the client's end of it until it is handed over. For a client of our
+  // own uid both are one eventfd. Any other gets one end of a pair of sockets: who shares an eventfd
+  // can fill it, and take O_NONBLOCK off it for everybody else as well, and then the next ring of a
+  // worker or of ours would never return.
+  UniqueFd client_event, client_end;
   Mapping mapping;
   ChannelView view;
   std::vector<UniqueFd>
@@ -39,10 +43,13 @@ struct Channel {
   bool closed = false;  // the client is gone; kept until no worker maps it any more
 
   // Creates and maps a fresh segment.
-  static Result<std::unique_ptr<Channel>> create(const ChannelShape& shape,
-                                                 const std::string& pool);
+  static Result<std::unique_ptr<Channel>> create(const ChannelShape& shape, const std::string& pool,
+                                                 const Peer& peer);
   // Wakes the client, whether or not it says that it waits.
   void ring_client() const;
+
+ private:
+  Result<void> create_bell();
 };
 
 // Writes 1 to an eventfd. Never blocks: a counter that is full is readable anyway.

@@ -543,13 +543,13 @@ Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& 
   std::uint32_t slots = std::bit_ceil(config_.slots);
   if (request.slots != 0)
     slots = std::min(slots, std::bit_ceil(std::min(request.slots, kSlotsMax)));
-  auto created = Channel::create({slots, config_.max_payload, config_.max_result}, config_.name);
+  auto created =
+      Channel::create({slots, config_.max_payload, config_.max_result}, config_.name, peer);
   if (!created) return created.error();
 
   Channel& channel = **created;
   channel.ready_bit = bit;
   channel.id = set.index * kChannelsPerDoorbell + bit;
-  channel.peer = peer;
   channel.client = request.client.substr(0, 64);
   channel.stdio = std::move(stdio);
   set.taken.set(bit);
@@ -564,7 +564,8 @@ Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& 
                   std::uint64_t(config_.spin.count()),
                   config_.workers};
   opened.fds = {channel.segment.get(), set.segment.get(), page_read_only_.get(),
-                channel.client_event.get()};
+                channel.client_end.get()};
+  opened.client_end = std::move(channel.client_end);
   for (const UniqueFd& event : set.events) opened.fds.push_back(event.get());
   channels_[channel.id] = std::move(*created);
   if (!channel.stdio.empty()) offer_to_sleeper(channel);

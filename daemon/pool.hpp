@@ -90,6 +90,7 @@ class Pool {
   struct Opened {
     OpenReply reply;
     std::vector<int> fds;
+    UniqueFd client_end;  // one of them, not needed here once the reply is sent
   };
   Result<Opened> open_channel(const OpenRequest& request, const Peer& peer,
                               std::vector<UniqueFd> stdio);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/clock.hpp"
+#include "common/ring_bell.hpp"
 #include "worker/crash_report.hpp"
 #include "worker/exec/run_command.hpp"
 #include "worker/leave.hpp"
@@ -334,7 +335,7 @@ void Worker::complete(WorkerChannel& channel, JobRun& job, StateWord running) {
   const std::uint32_t wanted = waiting.load(std::memory_order_seq_cst);
   if (WaitingWord::reached(wanted, channel.completions.position()) &&
       waiting.exchange(WaitingWord::none, std::memory_order_seq_cst) != WaitingWord::none) {
-    ring(channel.client_event.get());
+    ring_bell(channel.client_event.get(), channel.trusted);
     mine.wakes.set(mine.wakes.get() + 1);
   }
 }
