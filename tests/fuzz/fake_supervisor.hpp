@@ -1,16 +1,17 @@
-// The supervisor's end of a worker's control socket, on a thread: answers what a worker asks while it runs, and orders
-// it to drain, so that Worker::run() of the product ends when nothing is left to do.
+// The supervisor as a worker sees it, in the worker's own process: stands behind SupervisorLink in place of the control
+// socket, answers what a worker asks while it runs, and orders it to drain, so that Worker::run() of the product ends
+// when nothing is left to do.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
-#include <string>
+#include <deque>
 #include <thread>
 #include <vector>
 
 #include "common/channel_layout.hpp"
 #include "common/unique_fd.hpp"
+#include "worker/supervisor_link.hpp"
 
 namespace jobring::fuzz {
 
@@ -27,32 +28,37 @@ struct OpenDoorbell {
   int segment;
 };
 
+// There is one at a time.
 class FakeSupervisor {
  public:
   FakeSupervisor(std::uint32_t workers, int pool_page);
   ~FakeSupervisor();
 
   void set_doorbells(std::vector<OpenDoorbell> doorbells) { doorbells_ = std::move(doorbells); }
-  void set_channels(std::vector<OpenChannel> channels);
+  // The first is the one that may be reported as broken.
+  void set_channels(std::vector<OpenChannel> channels) { channels_ = std::move(channels); }
   // Runs a fresh worker of index 0 until it has nothing left to do. False if it reported a channel as broken.
   bool run_worker();
   int event(std::uint32_t worker) const { return events_[worker].get(); }
 
+  // The link's other end.
+  void hear(const WorkerReport& report);
+  std::deque<Order> orders;
+
  private:
-  void serve();
-  void answer(const std::string& text);
+  void watch();
+  void order(const WorkerOrder& message, const std::vector<int>& fds = {});
+  std::vector<int> with_events(int segment) const;
 
   std::uint32_t workers_;
   int pool_page_;
   std::vector<UniqueFd> events_;
   std::vector<OpenDoorbell> doorbells_;
-  std::mutex mutex_;
   std::vector<OpenChannel> channels_;
-  UniqueFd ours_, theirs_;
-  std::atomic<bool> broken_{false};
-  std::atomic<std::uint64_t> runs_{0}, ended_{0};
+  bool broken_ = false;
+  std::atomic<std::uint64_t> started_ns_{0};  // of the run under way; 0: none
   std::atomic<bool> over_{false};
-  std::thread thread_;
+  std::thread watch_;
 };
 
 }  // namespace jobring::fuzz
