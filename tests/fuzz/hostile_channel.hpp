@@ -26,15 +26,11 @@ class HostileChannel {
 
   // As a well-behaved client: handler 0 is "echo", 1 is "exec".
   bool submit(DoorbellPage& doorbell, std::uint32_t priority, std::uint16_t handler, std::string_view payload);
-  // One of many ways not to behave; which one, where and what is read from `bytes`.
   void scribble(Bytes& bytes);
   // How many slots were used, counting those that were used again.
   std::uint32_t next() const { return next_slot_; }
 
  private:
-  void scribble_word(Bytes& bytes);
-  void scribble_request(Bytes& bytes);
-
   ChannelShape shape_;
   std::uint32_t ready_bit_;
   UniqueFd segment_, event_;
