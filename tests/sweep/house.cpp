@@ -1,0 +1,118 @@
+#include "tests/sweep/house.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "tests/sweep/proc.hpp"
+
+namespace jobring::test {
+namespace {
+
+ConnectOptions to(const std::string& socket) {
+  ConnectOptions options;
+  options.daemon = ConnectOptions::Daemon::existing;
+  options.socket = socket;
+  options.name = "sweep";
+  return options;
+}
+
+// As eventually(), but looks more often: this is waited for at every kill.
+template <class Condition>
+bool soon(Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    usleep(300);
+  }
+  return true;
+}
+
+}  // namespace
+
+House::House(std::uint32_t workers, const std::string& pool)
+    : socket_(dir_ / "socket"), workers_(workers) {
+  const std::string gate = dir_ / "gate", notes = dir_ / "notes";
+  write_file(gate, "");
+  gate_ = open(gate.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = open(notes.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (gate_ < 0 || fd < 0 || ftruncate(fd, sizeof(RunLog)) != 0)
+    throw std::runtime_error("cannot make the run log");
+  void* base = mmap(nullptr, sizeof(RunLog), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  if (base == MAP_FAILED) throw std::runtime_error("cannot map the run log");
+  log_ = static_cast<RunLog*>(base);
+  write_file(dir_ / "config.json",
+             "{\"socket\": \"" + socket_ + "\", \"log\": {\"level\": \"debug\"}, " +
+                 "\"kill_grace\": \"1s\", \"pools\": {\"default\": {\"workers\": " +
+                 std::to_string(workers) + ", \"spin\": 0, \"slots\": " +
+                 std::to_string(kShape.slots) + ", \"max_payload\": \"128B\", " +
+                 "\"max_result\": \"128B\", \"max_channels\": " + std::to_string(kChannelsMax) +
+                 ", \"modules\": [\"" + test_module("noted") + "\"], \"environment\": {\"" +
+                 kRunLogVariable + "\": \"" + notes + "\"}, \"command\": [\"" +
+                 program("gated_worker") + "\", \"" + gate + "\", \"" + program("jobring-worker") +
+                 "\"]" + pool + "}}}");
+  start();
+}
+
+House::~House() {
+  open_gate();
+  end();
+  munmap(log_, sizeof(RunLog));
+  close(gate_);
+}
+
+void House::start() {
+  daemon_ = spawn({program("jobringd"), "--config", dir_ / "config.json"}, dir_ / "log");
+  const bool up = soon([&] {
+    try {
+      Client::connect(to(socket_)).ping();
+      return true;
+    } catch (const Exception&) {
+      return !alive(daemon_);
+    }
+  });
+  if (!up || !alive(daemon_)) throw std::runtime_error("jobringd did not come up: " + daemon_log());
+  view_ = std::make_unique<SharedView>(daemon_, kShape);
+}
+
+void House::end() {
+  if (daemon_ <= 0) return;
+  kill(daemon_, SIGKILL);
+  waitpid(daemon_, nullptr, 0);
+  daemon_ = -1;
+}
+
+std::vector<pid_t> House::worker_pids() const {
+  const auto status = nlohmann::json::parse(Client::connect(to(socket_)).status_json());
+  std::vector<pid_t> pids;
+  for (const auto& worker : status["pools"][0]["workers"]) pids.push_back(worker["pid"]);
+  return pids;
+}
+
+bool House::at_rest(const std::vector<pid_t>& others) {
+  const bool asleep = soon([&] {
+    for (std::uint32_t w = 0; w < workers_; ++w) {
+      if (!view_->sleeps(w)) return false;
+    }
+    return true;
+  });
+  std::vector<pid_t> all = children_of(daemon_);
+  all.push_back(daemon_);
+  all.insert(all.end(), others.begin(), others.end());
+  return asleep && come_to_rest(all);
+}
+
+void House::close_gate() {
+  flock(gate_, LOCK_EX);
+}
+void House::open_gate() {
+  flock(gate_, LOCK_UN);
+}
+
+}  // namespace jobring::test

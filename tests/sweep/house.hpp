@@ -1,0 +1,58 @@
+// A jobringd whose workers can be kept from starting, whose jobs are noted, and that can be started
+// again after its death in the same place.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/daemon.hpp"
+#include "tests/sweep/run_log.hpp"
+#include "tests/sweep/shared_view.hpp"
+
+namespace jobring::test {
+
+class House {
+ public:
+  // Small channels, nobody spins, payloads and results stay in their slots. `pool` is more members of
+  // the pool's config, each with a leading comma.
+  explicit House(std::uint32_t workers, const std::string& pool = "");
+  ~House();
+  House(const House&) = delete;
+  House& operator=(const House&) = delete;
+
+  static constexpr ChannelShape kShape{16, 128, 128};
+  static constexpr std::uint32_t kChannelsMax = 8;
+
+  void start();
+  // Reaps a daemon that is dead, or kills it.
+  void end();
+
+  pid_t daemon() const { return daemon_; }
+  std::uint32_t workers() const { return workers_; }
+  const std::string& socket() const { return socket_; }
+  RunLog& log() { return *log_; }
+  SharedView& view() { return *view_; }
+  std::string daemon_log() const { return read_file(dir_ / "log"); }
+
+  // Processes of the workers, by index; 0: it is down. Asks the supervisor.
+  std::vector<pid_t> worker_pids() const;
+  // Waits until all workers are up and asleep, and nobody moves any more.
+  bool at_rest(const std::vector<pid_t>& others = {});
+  // While closed, workers that are launched do not start.
+  void close_gate();
+  void open_gate();
+
+ private:
+  TempDir dir_;
+  std::string socket_;
+  std::uint32_t workers_;
+  int gate_ = -1;
+  pid_t daemon_ = -1;
+  RunLog* log_ = nullptr;
+  std::unique_ptr<SharedView> view_;
+};
+
+}  // namespace jobring::test

@@ -1,0 +1,182 @@
+#include "tests/sweep/tracee.hpp"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+#include "tests/sweep/proc.hpp"
+
+namespace jobring::test {
+namespace {
+
+constexpr int kSyscallStop = SIGTRAP | 0x80;  // PTRACE_O_TRACESYSGOOD
+// Longer than anything but a hang takes.
+constexpr auto kPatience = std::chrono::seconds(20);
+
+long trace(int request, pid_t pid, unsigned long address = 0, unsigned long data = 0) {
+  errno = 0;
+  return ptrace(static_cast<__ptrace_request>(request), pid, address, data);
+}
+
+std::uint64_t register_of(pid_t pid, std::size_t offset) {
+  return std::uint64_t(trace(PTRACE_PEEKUSER, pid, offset));
+}
+
+bool waits_for_events(long call) {
+  return call == SYS_epoll_wait || call == SYS_epoll_pwait || call == SYS_epoll_pwait2;
+}
+
+}  // namespace
+
+Tracee::Tracee(pid_t pid) : pid_(pid) {
+  if (trace(PTRACE_SEIZE, pid, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD) != 0)
+    throw std::system_error(errno, std::generic_category(), "PTRACE_SEIZE");
+  trace(PTRACE_INTERRUPT, pid);
+  int status = 0;
+  if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
+    throw std::runtime_error("the process to trace did not stop");
+}
+
+Tracee::~Tracee() {
+  let_go();
+}
+
+std::uint64_t Tracee::pc() const {
+  return register_of(pid_, offsetof(user_regs_struct, rip));
+}
+
+bool Tracee::before_syscall() const {
+  return (trace(PTRACE_PEEKTEXT, pid_, pc()) & 0xffff) == 0x050f;
+}
+
+// Keeps in mind what kind of call the tracee is about to sleep in.
+void Tracee::note_call() {
+  const std::size_t at = in_call_ ? offsetof(user_regs_struct, orig_rax)
+                                  : offsetof(user_regs_struct, rax);
+  idle_ = waits_for_events(long(register_of(pid_, at)));
+}
+
+Tracee::At Tracee::step() {
+  const long bytes = trace(PTRACE_PEEKTEXT, pid_, pc());
+  if ((bytes & 0xff) == 0xcc) return At::marker;
+  const bool call = (bytes & 0xffff) == 0x050f;
+  if (call) note_call();
+  return resume(PTRACE_SINGLESTEP, call);
+}
+
+Tracee::At Tracee::next_syscall() {
+  if (!in_call_) {
+    const At at = resume(PTRACE_SYSCALL, false);
+    if (at != At::instruction) return at;
+    in_call_ = true;
+    note_call();
+  }
+  const At at = resume(PTRACE_SYSCALL, true);
+  if (at == At::instruction) in_call_ = false;
+  return at;
+}
+
+Tracee::At Tracee::run_to_marker() {
+  return resume(PTRACE_CONT, false);
+}
+
+Tracee::At Tracee::wait_awake(std::chrono::milliseconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  int status = 0;
+  for (;;) {
+    const pid_t got = waitpid(pid_, &status, __WALL | WNOHANG);
+    if (got == pid_) {
+      bool again = false;
+      const At at = classify(status, again);
+      if (!again) {
+        asleep_ = false;
+        in_call_ = false;
+        return at;
+      }
+    }
+    if (std::chrono::steady_clock::now() > end) return At::asleep;
+    usleep(50);
+  }
+}
+
+Tracee::At Tracee::resume(int request, bool may_sleep) {
+  request_ = request;
+  if (trace(request, pid_) != 0 && errno != ESRCH)
+    throw std::system_error(errno, std::generic_category(), "resuming a tracee");
+  return settle(may_sleep);
+}
+
+Tracee::At Tracee::settle(bool may_sleep) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  int status = 0;
+  for (;;) {
+    // A step takes some microseconds; only what may sleep is worth looking at meanwhile.
+    const pid_t got = waitpid(pid_, &status, may_sleep ? __WALL | WNOHANG : __WALL);
+    if (got == pid_) {
+      bool again = false;
+      const At at = classify(status, again);
+      if (!again) return at;
+      continue;
+    }
+    if (got < 0 && errno != EINTR) return At::dead;
+    if (process_state(pid_) == 'S') {
+      asleep_ = true;
+      return At::asleep;
+    }
+    if (std::chrono::steady_clock::now() > end)
+      throw std::runtime_error("a system call of process " + std::to_string(pid_) +
+                               " neither returns nor sleeps");
+    sched_yield();
+  }
+}
+
+// What a stop means. Signals that are not ours are passed on, and the tracee resumed: `again`.
+Tracee::At Tracee::classify(int status, bool& again) {
+  if (!WIFSTOPPED(status)) {
+    attached_ = false;
+    return At::dead;
+  }
+  const int signal = WSTOPSIG(status);
+  if (signal == kSyscallStop) return At::instruction;
+  if (signal == SIGTRAP && status >> 16 == 0) {
+    // A step's trap, or a marker's: after that the next instruction is behind its byte.
+    if (request_ == PTRACE_SINGLESTEP) return At::instruction;
+    return At::marker;
+  }
+  if (status >> 16 != 0) return At::instruction;  // our own PTRACE_INTERRUPT
+  again = true;
+  trace(request_, pid_, 0, static_cast<unsigned long>(signal));
+  return At::instruction;
+}
+
+void Tracee::kill() {
+  if (!attached_) return;
+  attached_ = false;
+  ::kill(pid_, SIGKILL);
+  int status = 0;
+  while (waitpid(pid_, &status, __WALL) == pid_ && WIFSTOPPED(status)) {
+  }
+}
+
+void Tracee::let_go() {
+  if (!attached_) return;
+  attached_ = false;
+  if (asleep_) {
+    trace(PTRACE_INTERRUPT, pid_);
+    int status = 0;
+    if (waitpid(pid_, &status, __WALL) != pid_ || !WIFSTOPPED(status)) return;
+  }
+  trace(PTRACE_DETACH, pid_);
+}
+
+}  // namespace jobring::test

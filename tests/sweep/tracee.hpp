@@ -1,0 +1,68 @@
+// A process under ptrace: stepped by instructions or by system calls, and killed where it stands.
+//
+// The tracer is the thread that makes it. A tracee dies with the test (PTRACE_O_EXITKILL).
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+
+namespace jobring::test {
+
+// A client process of the test executes this around an operation that is to be swept. Only while it
+// is traced: it would die of it otherwise.
+inline void sweep_marker() {
+  asm volatile("int3" ::: "memory");
+}
+
+class Tracee {
+ public:
+  enum class At {
+    instruction,  // stopped before an instruction
+    asleep,       // blocked in a system call; wait_awake() goes on
+    marker,       // stopped at a sweep_marker()
+    dead
+  };
+
+  // Seizes the process and stops it where it is. A system call in which it sleeps returns with
+  // EINTR.
+  explicit Tracee(pid_t pid);
+  // Lets it run freely, if it is not dead.
+  ~Tracee();
+  Tracee(const Tracee&) = delete;
+  Tracee& operator=(const Tracee&) = delete;
+
+  // Executes one instruction; a system call counts as one.
+  At step();
+  // Runs at full speed until the next system call has returned.
+  At next_syscall();
+  // Runs at full speed until a marker, and past it.
+  At run_to_marker();
+  // When asleep: waits until the call returns. asleep if it does not.
+  At wait_awake(std::chrono::milliseconds patience);
+
+  std::uint64_t pc() const;            // of the next instruction
+  bool before_syscall() const;         // the next instruction is a system call
+  // The system call it sleeps in waits for events in general (epoll), not for an answer.
+  bool idle() const { return idle_; }
+  pid_t pid() const { return pid_; }
+
+  void kill();     // SIGKILL, and reaps it as its tracer; its parent learns of it then
+  void let_go();   // it runs freely from here
+
+ private:
+  At resume(int request, bool may_sleep);
+  At settle(bool may_sleep);
+  At classify(int status, bool& again);
+  void note_call();
+
+  pid_t pid_;
+  bool attached_ = true;
+  bool asleep_ = false;
+  bool idle_ = false;
+  bool in_call_ = false;  // next_syscall() is between the entry and the exit of one
+  int request_ = 0;
+};
+
+}  // namespace jobring::test
