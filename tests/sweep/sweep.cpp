@@ -55,8 +55,8 @@ Course step_through(Operation& operation, Tracee& victim) {
   for (;;) {
     if (course.points.size() > kStepsMax) throw std::runtime_error("the operation does not end");
     point.pc = victim.pc();
-    const bool call = victim.before_syscall();
     const At at = victim.step();
+    const bool call = victim.called();
     if (at == At::marker) break;
     course.points.push_back(point);
     course.visible.push_back(call);

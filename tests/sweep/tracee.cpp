@@ -10,6 +10,8 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -45,6 +47,15 @@ Tracee::Tracee(pid_t pid) : pid_(pid) {
   int status = 0;
   if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
     throw std::runtime_error("the process to trace did not stop");
+  std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long from = 0, to = 0;
+    if (line.find("[vdso]") == std::string::npos ||
+        std::sscanf(line.c_str(), "%lx-%lx", &from, &to) != 2)
+      continue;
+    vdso_begin_ = from;
+    vdso_end_ = to;
+  }
 }
 
 Tracee::~Tracee() {
@@ -55,35 +66,39 @@ std::uint64_t Tracee::pc() const {
   return register_of(pid_, offsetof(user_regs_struct, rip));
 }
 
-bool Tracee::before_syscall() const {
-  return (trace(PTRACE_PEEKTEXT, pid_, pc()) & 0xffff) == 0x050f;
-}
-
-// Keeps in mind what kind of call the tracee is about to sleep in.
-void Tracee::note_call() {
-  const std::size_t at = in_call_ ? offsetof(user_regs_struct, orig_rax)
-                                  : offsetof(user_regs_struct, rax);
-  idle_ = waits_for_events(long(register_of(pid_, at)));
+// Keeps in mind what kind of call the tracee is about to make. True if others may notice it.
+bool Tracee::note_call() {
+  user_regs_struct registers;
+  trace(PTRACE_GETREGS, pid_, 0, reinterpret_cast<unsigned long>(&registers));
+  const long call = long(in_call_ ? registers.orig_rax : registers.rax);
+  idle_ = waits_for_events(call);
+  return call != SYS_sched_yield && !(call == SYS_poll && int(registers.rdx) == 0);
 }
 
 Tracee::At Tracee::step() {
   const long bytes = trace(PTRACE_PEEKTEXT, pid_, pc());
   if ((bytes & 0xff) == 0xcc) return At::marker;
   const bool call = (bytes & 0xffff) == 0x050f;
-  if (call) note_call();
-  return resume(PTRACE_SINGLESTEP, call);
+  called_ = call && note_call();
+  At at = resume(PTRACE_SINGLESTEP, call);
+  while (at == At::instruction && in_vdso(pc())) at = resume(PTRACE_SINGLESTEP, false);
+  return at;
 }
 
 Tracee::At Tracee::next_syscall() {
-  if (!in_call_) {
-    const At at = resume(PTRACE_SYSCALL, false);
+  for (;;) {
+    bool counts = false;
+    if (!in_call_) {
+      const At at = resume(PTRACE_SYSCALL, false);
+      if (at != At::instruction) return at;
+      in_call_ = true;
+      counts = note_call();
+    }
+    const At at = resume(PTRACE_SYSCALL, true);
     if (at != At::instruction) return at;
-    in_call_ = true;
-    note_call();
+    in_call_ = false;
+    if (counts) return at;
   }
-  const At at = resume(PTRACE_SYSCALL, true);
-  if (at == At::instruction) in_call_ = false;
-  return at;
 }
 
 Tracee::At Tracee::run_to_marker() {

@@ -33,9 +33,13 @@ class Tracee {
   Tracee(const Tracee&) = delete;
   Tracee& operator=(const Tracee&) = delete;
 
-  // Executes one instruction; a system call counts as one.
+  // Executes one instruction; a system call counts as one, and so does a call of the kernel's own
+  // code (vDSO: it reads the clock, again and again while that moves, and writes nothing shared).
   At step();
-  // Runs at full speed until the next system call has returned.
+  // True if that instruction was a system call that others may notice. Looking without waiting, and
+  // yielding, is not: how often that happens depends on the time only.
+  bool called() const { return called_; }
+  // Runs at full speed until the next such system call has returned.
   At next_syscall();
   // Runs at full speed until a marker, and past it.
   At run_to_marker();
@@ -43,7 +47,6 @@ class Tracee {
   At wait_awake(std::chrono::milliseconds patience);
 
   std::uint64_t pc() const;            // of the next instruction
-  bool before_syscall() const;         // the next instruction is a system call
   // The system call it sleeps in waits for events in general (epoll), not for an answer.
   bool idle() const { return idle_; }
   pid_t pid() const { return pid_; }
@@ -52,17 +55,20 @@ class Tracee {
   void let_go();   // it runs freely from here
 
  private:
+  bool in_vdso(std::uint64_t pc) const { return pc >= vdso_begin_ && pc < vdso_end_; }
   At resume(int request, bool may_sleep);
   At settle(bool may_sleep);
   At classify(int status, bool& again);
-  void note_call();
+  bool note_call();
 
   pid_t pid_;
   bool attached_ = true;
   bool asleep_ = false;
   bool idle_ = false;
+  bool called_ = false;
   bool in_call_ = false;  // next_syscall() is between the entry and the exit of one
   int request_ = 0;
+  std::uint64_t vdso_begin_ = 0, vdso_end_ = 0;
 };
 
 }  // namespace jobring::test

@@ -36,7 +36,12 @@ class WorkerRuns : public Operation {
 
   std::unique_ptr<Tracee> begin(unsigned variant) override {
     retries_ = variant;
-    if (warm_) REQUIRE(runs(client_, 1));
+    if (warm_) {
+      REQUIRE(runs(client_, 1));
+    } else {
+      REQUIRE(client_.ask({.act = Actor::Act::close}));
+      REQUIRE(client_.ask({.act = Actor::Act::connect}));
+    }
     REQUIRE(house_.at_rest({client_.pid(), other_.pid()}));
     house_.view().refresh();
     victim_ = children_of(house_.daemon()).at(0);
@@ -130,7 +135,7 @@ TEST_CASE("a worker killed anywhere between two sleeps strands no job") {
   sweep("worker runs a job", operation);
 }
 
-TEST_CASE("a worker killed anywhere in its first job, for which it maps the channel, strands none") {
+TEST_CASE("a worker killed anywhere in a new channel's first job, for which it maps it, strands none") {
   WorkerRuns operation(false);
   sweep("worker maps a channel and runs a job", operation);
 }
