@@ -13,6 +13,7 @@
 
 #include <jobring/jobring.hpp>
 
+#include "common/exec_codec.hpp"
 #include "tests/sweep/tracee.hpp"
 
 namespace jobring::test {
@@ -43,6 +44,7 @@ class Player {
         channel_ = client_->channel();
         note_ = channel_->handler("note");
         hold_ = channel_->handler("hold");
+        exec_ = channel_->handler("exec");
         break;
       case Actor::Act::submit:
         for (std::uint32_t i = 0; i < order.count; ++i) {
@@ -51,8 +53,13 @@ class Player {
           char text[24];
           const int n = std::snprintf(text, sizeof text, "%llu",
                                       static_cast<unsigned long long>(order.tag + i));
-          channel_->prepare(order.hold != 0 ? hold_ : note_, std::string_view(text, std::size_t(n)),
-                            order.tag + i, options);
+          if (order.hold == 2) {
+            channel_->prepare(exec_, encode(Command{.argv = {"sleep", "1000"}}), order.tag + i,
+                              options);
+          } else {
+            channel_->prepare(order.hold == 1 ? hold_ : note_,
+                              std::string_view(text, std::size_t(n)), order.tag + i, options);
+          }
         }
         channel_->submit();
         break;
@@ -86,7 +93,7 @@ class Player {
   ConnectOptions options_;
   std::optional<Client> client_;
   std::optional<Channel> channel_;
-  HandlerId note_{}, hold_{};
+  HandlerId note_{}, hold_{}, exec_{};
   std::vector<Actor::Ended> ended_;
 };
 
@@ -104,9 +111,8 @@ class Player {
                 ended.empty() ? 1 : ended.size() * sizeof(Actor::Ended)) < 0)
         break;
     }
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "client of the sweep: %s\n", e.what());
-    _exit(1);
+  } catch (const std::exception&) {
+    _exit(1);  // the daemon is gone: what its clients are told
   }
   _exit(0);
 }
@@ -131,6 +137,11 @@ Actor::~Actor() {
     waitpid(pid_, nullptr, 0);
   }
   close(link_);
+}
+
+bool Actor::answered() const {
+  pollfd ready{link_, POLLIN, 0};
+  return poll(&ready, 1, 0) == 1;
 }
 
 void Actor::tell(const Order& order) {

@@ -35,7 +35,8 @@ class Actor {
     std::uint32_t count = 0;
     std::uint64_t tag = 0;
     std::uint32_t crash_retries = 0;
-    std::uint32_t hold = 0;    // 1: the jobs run until the test lets them go
+    std::uint32_t hold = 0;    // 1: the jobs run until the test lets them go, 2: they are commands
+                               // that sleep
     std::uint32_t marked = 0;  // 1: between two sweep_marker()s; it must be traced
   };
   struct Ended {
@@ -55,7 +56,9 @@ class Actor {
   }
 
   pid_t pid() const { return pid_; }
-  // Reaps it if it is dead already (killed by its tracer).
+  // True if answer() would not wait: it has answered, or died.
+  bool answered() const;
+  // Its tracer has killed and reaped it.
   void gone() { pid_ = -1; }
 
  private:

@@ -22,17 +22,6 @@ ConnectOptions to(const std::string& socket) {
   return options;
 }
 
-// As eventually(), but looks more often: this is waited for at every kill.
-template <class Condition>
-bool soon(Condition condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    usleep(300);
-  }
-  return true;
-}
-
 }  // namespace
 
 House::House(std::uint32_t workers, const std::string& pool)
@@ -51,8 +40,8 @@ House::House(std::uint32_t workers, const std::string& pool)
              "{\"socket\": \"" + socket_ + "\", \"log\": {\"level\": \"debug\"}, " +
                  "\"kill_grace\": \"1s\", \"pools\": {\"default\": {\"workers\": " +
                  std::to_string(workers) + ", \"spin\": 0, \"slots\": " +
-                 std::to_string(kShape.slots) + ", \"max_payload\": \"128B\", " +
-                 "\"max_result\": \"128B\", \"max_channels\": " + std::to_string(kChannelsMax) +
+                 std::to_string(kShape.slots) + ", \"max_payload\": \"192B\", " +
+                 "\"max_result\": \"192B\", \"max_channels\": " + std::to_string(kChannelsMax) +
                  ", \"modules\": [\"" + test_module("noted") + "\"], \"environment\": {\"" +
                  kRunLogVariable + "\": \"" + notes + "\"}, \"command\": [\"" +
                  program("gated_worker") + "\", \"" + gate + "\", \"" + program("jobring-worker") +

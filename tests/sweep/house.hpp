@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -14,6 +15,17 @@
 
 namespace jobring::test {
 
+// As eventually(), but looks more often: some things are waited for at every kill.
+template <class Condition>
+bool soon(Condition condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    usleep(300);
+  }
+  return true;
+}
+
 class House {
  public:
   // Small channels, nobody spins, payloads and results stay in their slots. `pool` is more members of
@@ -23,7 +35,7 @@ class House {
   House(const House&) = delete;
   House& operator=(const House&) = delete;
 
-  static constexpr ChannelShape kShape{16, 128, 128};
+  static constexpr ChannelShape kShape{16, 192, 192};
   static constexpr std::uint32_t kChannelsMax = 8;
 
   void start();
