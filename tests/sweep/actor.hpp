@@ -14,9 +14,12 @@
 
 namespace jobring::test {
 
+// The descriptor on which it finds its orders.
+inline constexpr int kActorLink = 3;
+
 class Actor {
  public:
-  // Forks it; it connects at once unless `connect` is false.
+  // Starts it; it connects at once unless `connect` is false.
   explicit Actor(const std::string& socket, bool connect = true);
   ~Actor();
   Actor(const Actor&) = delete;
