@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -26,6 +28,7 @@ ConnectOptions to(const std::string& socket) {
 
 House::House(std::uint32_t workers, const std::string& pool)
     : socket_(dir_ / "socket"), workers_(workers) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // nothing_left()
   const std::string gate = dir_ / "gate", notes = dir_ / "notes";
   write_file(gate, "");
   gate_ = open(gate.c_str(), O_RDONLY | O_CLOEXEC);
@@ -75,6 +78,17 @@ void House::end() {
   kill(daemon_, SIGKILL);
   waitpid(daemon_, nullptr, 0);
   daemon_ = -1;
+}
+
+bool House::nothing_left(const std::vector<pid_t>& ours) {
+  return soon([&] {
+    bool left = false;
+    for (const pid_t child : children_of(getpid())) {
+      if (std::find(ours.begin(), ours.end(), child) != ours.end()) continue;
+      left = waitpid(child, nullptr, WNOHANG) != child || left;
+    }
+    return !left;
+  });
 }
 
 std::vector<pid_t> House::worker_pids() const {

@@ -39,8 +39,13 @@ class House {
   static constexpr std::uint32_t kChannelsMax = 8;
 
   void start();
-  // Reaps a daemon that is dead, or kills it.
+  // Kills it, if it is not dead, and forgets it.
   void end();
+  // Its tracer has killed and reaped it.
+  void gone() { daemon_ = -1; }
+  bool up() const { return daemon_ > 0; }
+  // What a dead daemon leaves behind becomes our child: true when all of it has ended, `ours` apart.
+  static bool nothing_left(const std::vector<pid_t>& ours);
 
   pid_t daemon() const { return daemon_; }
   std::uint32_t workers() const { return workers_; }

@@ -4,8 +4,8 @@
 // One pass steps the whole operation and notes each instruction, and whether others can see what it
 // did: it was a system call, or a byte of shared memory changed. Two kill points between which
 // nothing can be seen leave the same world behind: only the dead process's own registers and memory
-// differ. So by default the victim is killed at the first and at the last instruction between any
-// two visible ones, and at some others at random; JOBRING_EXHAUSTIVE=1 kills at every one.
+// differ. So by default the victim is killed once between any two visible instructions, directly
+// after the one or directly before the other, and at some others at random; JOBRING_EXHAUSTIVE=1 kills at every one.
 //
 // A point is named by the system calls before it and the instructions after the last of those: the
 // victim runs to its last system call at full speed and is stepped from there.
