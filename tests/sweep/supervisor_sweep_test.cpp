@@ -153,25 +153,25 @@ class SupervisorDies : public Scene {
 
 TEST_CASE("a supervisor killed anywhere while it recovers a job to run again strands nobody") {
   SupervisorDies operation(Deed::recover_retry);
-  sweep("supervisor: recover a worker whose job runs again", operation);
+  sweep("supervisor: recover a worker whose job runs again", operation, 4);
 }
 
 TEST_CASE("a supervisor killed anywhere while it ends a dead worker's job strands nobody") {
   SupervisorDies operation(Deed::recover_end);
-  sweep("supervisor: recover a worker whose command lives", operation);
+  sweep("supervisor: recover a worker whose command lives", operation, 4);
 }
 
 TEST_CASE("a supervisor killed anywhere while it opens a channel strands nobody") {
   SupervisorDies operation(Deed::open);
-  sweep("supervisor: open a channel", operation);
+  sweep("supervisor: open a channel", operation, 4);
 }
 
 TEST_CASE("a supervisor killed anywhere while it closes a channel strands nobody") {
   SupervisorDies operation(Deed::close);
-  sweep("supervisor: close a channel", operation);
+  sweep("supervisor: close a channel", operation, 4);
 }
 
 TEST_CASE("a supervisor killed anywhere after a client's death strands nobody") {
   SupervisorDies operation(Deed::client_death);
-  sweep("supervisor: a client's death", operation);
+  sweep("supervisor: a client's death", operation, 4);
 }

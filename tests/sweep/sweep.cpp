@@ -39,11 +39,9 @@ bool exhaustive() {
 }  // namespace
 
 std::string to_string(const KillPoint& point) {
-  char text[128];
-  std::snprintf(text, sizeof text, "%zu instructions (%u system calls and %u instructions), pc %#llx%s",
-                point.instructions, point.calls, point.steps, static_cast<unsigned long long>(point.pc),
-                point.asleep ? ", asleep in it" : "");
-  return text;
+  return std::to_string(point.calls) + " system calls (the last was number " +
+         std::to_string(point.call) + "), " + std::to_string(point.changes) + " changes and " +
+         std::to_string(point.steps) + " instructions" + (point.asleep ? ", asleep" : "");
 }
 
 Course step_through(Operation& operation, Tracee& victim) {
@@ -54,18 +52,17 @@ Course step_through(Operation& operation, Tracee& victim) {
   KillPoint point;
   for (;;) {
     if (course.points.size() > kStepsMax) throw std::runtime_error("the operation does not end");
-    point.pc = victim.pc();
     const At at = victim.step();
-    const bool call = victim.called();
     if (at == At::marker) break;
     course.points.push_back(point);
-    course.visible.push_back(call);
+    course.visible.push_back(false);
     const bool more = goes_on(operation, victim, at);
+    const bool call = victim.called();
     if (call) view.refresh();
-    if (view.changed()) {
-      course.visible.back() = true;
-      ++course.changes;
-    }
+    const bool change = view.changed();
+    course.visible.back() = call || change;
+    course.calls += call;
+    course.changes += change;
     if (!more) {
       if (at == At::asleep) {
         point.asleep = true;
@@ -74,11 +71,10 @@ Course step_through(Operation& operation, Tracee& victim) {
       }
       break;
     }
-    ++point.instructions;
     if (call) {
-      ++course.calls;
-      point.steps = 0;
-      ++point.calls;
+      point = {point.calls + 1, 0, 0, victim.last_call(), false};
+    } else if (change) {
+      point = {point.calls, point.changes + 1, 0, point.call, false};
     } else {
       ++point.steps;
     }
@@ -86,15 +82,25 @@ Course step_through(Operation& operation, Tracee& victim) {
   return course;
 }
 
-bool go_to(Operation& operation, Tracee& victim, const KillPoint& point, Way way) {
-  const bool by_calls = way == Way::by_calls;
-  for (std::uint32_t i = 0; by_calls && i < point.calls; ++i) {
+bool go_to(Operation& operation, Tracee& victim, const KillPoint& point) {
+  for (std::uint32_t i = 0; i < point.calls; ++i) {
     if (!goes_on(operation, victim, victim.next_syscall())) return false;
   }
-  for (std::size_t i = 0; i < (by_calls ? point.steps : point.instructions); ++i) {
-    if (!goes_on(operation, victim, victim.step())) return false;
+  if (point.calls != 0 && victim.last_call() != point.call) return false;
+  SharedView& view = operation.view();
+  view.refresh();
+  view.changed();
+  std::uint32_t changes = 0, steps = 0;
+  while (changes != point.changes || steps != point.steps) {
+    if (!goes_on(operation, victim, victim.step()) || victim.called()) return false;
+    if (view.changed()) {
+      steps = 0;
+      if (++changes > point.changes) return false;
+    } else {
+      ++steps;
+      if (changes == point.changes && steps > point.steps) return false;
+    }
   }
-  if (victim.pc() != point.pc) return false;
   return !point.asleep || !goes_on(operation, victim, victim.step());
 }
 
@@ -103,14 +109,9 @@ std::vector<KillPoint> choose_points(const Course& course, std::uint64_t seed,
   if (exhaustive()) return course.points;
   const std::size_t count = course.points.size();
   std::vector<bool> chosen(count);
+  for (std::size_t i = 0; i < count; ++i)
+    chosen[i] = i == 0 || i + 1 == count || course.visible[i - 1];
   std::mt19937_64 random(seed);
-  std::size_t first = 0;  // the first instruction after the last visible one
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!course.visible[i] && i + 1 != count) continue;
-    // Directly after what can be seen, or directly before the next: there is no difference.
-    chosen[random() % 2 == 0 ? first : i] = true;
-    first = i + 1;
-  }
   for (std::size_t i = 0; i < random_ones; ++i) chosen[random() % count] = true;
   std::vector<KillPoint> points;
   for (std::size_t i = 0; i < count; ++i) {
@@ -146,8 +147,7 @@ void sweep(const std::string& name, Operation& operation, std::size_t random_one
       // The way there may differ now and then, by what other processes do meanwhile.
       for (int tries = 0;; ++tries) {
         const auto victim = operation.begin(variant);
-        const bool there =
-            go_to(operation, *victim, point, tries == 0 ? Way::by_calls : Way::by_steps);
+        const bool there = go_to(operation, *victim, point);
         operation.before_kill();
         victim->kill();
         operation.audit();

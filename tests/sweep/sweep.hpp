@@ -4,11 +4,13 @@
 // One pass steps the whole operation and notes each instruction, and whether others can see what it
 // did: it was a system call, or a byte of shared memory changed. Two kill points between which
 // nothing can be seen leave the same world behind: only the dead process's own registers and memory
-// differ. So by default the victim is killed once between any two visible instructions, directly
-// after the one or directly before the other, and at some others at random; JOBRING_EXHAUSTIVE=1 kills at every one.
+// differ. So by default the victim is killed directly after each visible instruction, and at some
+// other points at random; JOBRING_EXHAUSTIVE=1 kills at every point.
 //
-// A point is named by the system calls before it and the instructions after the last of those: the
-// victim runs to its last system call at full speed and is stepped from there.
+// A point is named by what others saw before it: so many system calls, then so many changes, then so
+// many instructions. The victim runs through its system calls at full speed and is stepped from the
+// last one. So a point is found again even where formatting a pid or the time of day takes an
+// instruction more or less than in the first pass.
 #pragma once
 
 #include <cstdint>
@@ -23,11 +25,11 @@
 namespace jobring::test {
 
 struct KillPoint {
-  std::size_t instructions = 0;  // before it, from the operation's first
-  std::uint32_t calls = 0;  // system calls that have returned
-  std::uint32_t steps = 0;  // instructions since
-  std::uint64_t pc = 0;     // of the next instruction
-  bool asleep = false;      // in the system call that this point stands at
+  std::uint32_t calls = 0;    // system calls that have returned
+  std::uint32_t changes = 0;  // of shared memory since the last of them
+  std::uint32_t steps = 0;    // instructions since the last of all these
+  long call = -1;             // number of the last system call
+  bool asleep = false;        // in the system call that this point stands at
 };
 
 std::string to_string(const KillPoint& point);
@@ -55,11 +57,8 @@ struct Course {
   std::uint32_t calls = 0, changes = 0;
 };
 Course step_through(Operation& operation, Tracee& victim);
-enum class Way { by_calls, by_steps };
 // Brings the victim to the point. False if its way was another one; then it stands where it got to.
-// Stepping all the way takes as long as the first pass did, and so gives code that looks at the
-// clock the same answers.
-bool go_to(Operation& operation, Tracee& victim, const KillPoint& point, Way way);
+bool go_to(Operation& operation, Tracee& victim, const KillPoint& point);
 // The points to kill at.
 std::vector<KillPoint> choose_points(const Course& course, std::uint64_t seed,
                                      std::size_t random_ones);

@@ -72,7 +72,9 @@ bool Tracee::note_call() {
   trace(PTRACE_GETREGS, pid_, 0, reinterpret_cast<unsigned long>(&registers));
   const long call = long(in_call_ ? registers.orig_rax : registers.rax);
   idle_ = waits_for_events(call);
-  return call != SYS_sched_yield && !(call == SYS_poll && int(registers.rdx) == 0);
+  if (call == SYS_sched_yield || (call == SYS_poll && int(registers.rdx) == 0)) return false;
+  last_call_ = call;
+  return true;
 }
 
 Tracee::At Tracee::step() {

@@ -39,6 +39,7 @@ class Tracee {
   // True if that instruction was a system call that others may notice. Looking without waiting, and
   // yielding, is not: how often that happens depends on the time only.
   bool called() const { return called_; }
+  long last_call() const { return last_call_; }  // its number
   // Runs at full speed until the next such system call has returned.
   At next_syscall();
   // Runs at full speed until a marker, and past it.
@@ -66,6 +67,7 @@ class Tracee {
   bool asleep_ = false;
   bool idle_ = false;
   bool called_ = false;
+  long last_call_ = -1;
   bool in_call_ = false;  // next_syscall() is between the entry and the exit of one
   int request_ = 0;
   std::uint64_t vdso_begin_ = 0, vdso_end_ = 0;
