@@ -126,6 +126,12 @@ Tracee::At Tracee::wait_awake(std::chrono::milliseconds patience) {
   }
 }
 
+void Tracee::rouse() {
+  if (!asleep_) return;
+  trace(PTRACE_INTERRUPT, pid_);
+  wait_awake(kPatience);
+}
+
 Tracee::At Tracee::resume(int request, bool may_sleep) {
   request_ = request;
   if (trace(request, pid_) != 0 && errno != ESRCH)

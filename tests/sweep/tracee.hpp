@@ -47,6 +47,9 @@ class Tracee {
   // When asleep: waits until the call returns. asleep if it does not.
   At wait_awake(std::chrono::milliseconds patience);
 
+  // When asleep: has the call return at once, with EINTR.
+  void rouse();
+
   std::uint64_t pc() const;            // of the next instruction
   // The system call it sleeps in waits for events in general (epoll), not for an answer.
   bool idle() const { return idle_; }
