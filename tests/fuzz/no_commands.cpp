@@ -15,6 +15,12 @@ CommandOutput run_command(const Command& command, const CommandContext&) {
 }
 
 void reap_strays() {}
+void reap_dead_strays() {}
+void spare_children() {}
+void spare_nobody() {}
+bool may_have_strays() {
+  return false;
+}
 
 }  // namespace jobring
 

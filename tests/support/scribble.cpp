@@ -1,5 +1,7 @@
 #include "tests/support/scribble.hpp"
 
+#include <cstring>
+
 namespace jobring::test {
 namespace {
 
@@ -92,7 +94,8 @@ void scribble_request(const ChannelView& view, Bytes& bytes) {
     case 7:
       return slot.outcome.set(std::uint8_t(value));
     case 8:
-      return slot.attempts.set(std::uint8_t(value));
+      std::memcpy(static_cast<void*>(&slot.attempts), &value, sizeof slot.attempts);
+      return;
     case 9:
       return slot.result_len.set(std::uint32_t(value));
     case 10:
