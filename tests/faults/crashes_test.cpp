@@ -66,6 +66,19 @@ TEST_CASE("every fatal signal is reported and keeps its exit signal") {
   CHECK(pool.call("echo", "on") == "on");
 }
 
+TEST_CASE("a crash whose report would wait for ever ends in seconds, with its signal") {
+  Daemon daemon(hurtful(1));
+  Pool pool = daemon.connect().pool();
+  const Future f = pool.submit("crash_in_loader", test_module("hangs_on_load"));
+  REQUIRE(f.wait_for(20s));
+  CAPTURE(f.result().text());
+  CHECK(f.result().outcome == Outcome::crashed);
+  CHECK(f.result().detail == SIGSEGV);
+  CHECK(
+      has(f.result().text(), "SIGSEGV (address 0x0 is not mapped) in handler \"crash_in_loader\""));
+  CHECK(has(f.result().text(), "the report took too long"));
+}
+
 TEST_CASE("a module's own handler of a fatal signal has the last word") {
   Daemon daemon(hurtful(1));
   Pool pool = daemon.connect().pool();

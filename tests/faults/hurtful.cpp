@@ -1,4 +1,5 @@
 // Handlers that hurt their worker in every way that the tests of this folder need.
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,6 +82,10 @@ JOBRING_HANDLER(crash_without_stderr, job) {
   close(1);
   close(2);
   hurtful_write_to(nullptr);
+}
+// The payload is a library whose loading crashes in a thread, with the loader's lock held.
+JOBRING_HANDLER(crash_in_loader, job) {
+  dlopen(std::string(job.text()).c_str(), RTLD_NOW);
 }
 // The module's own handler, which leaves by its own way.
 JOBRING_HANDLER(crash_with_own_handler, job) {
