@@ -77,6 +77,23 @@ TEST_CASE("a job that was to be killed is never run again") {
   CHECK(Outcome(channel.view.slot(0).outcome.get()) == Outcome::killed);
 }
 
+TEST_CASE("what a living worker has claimed and cannot start goes back, what it runs stays") {
+  HeapChannel channel(4);
+  channel.set(0, SlotState::claimed, kDead);
+  channel.set(1, SlotState::running, kDead);
+  channel.set(2, SlotState::claimed, kAlive);
+  const StateWord running = channel.word(1), other = channel.word(2), claimed = channel.word(0);
+  CHECK(requeue_claimed(channel.view, kDead) == 1);
+  CHECK(channel.word(0).is(SlotState::requeued));
+  CHECK(retry_bit(channel, 0));
+  CHECK(channel.view.header().retries.load() == 1);
+  CHECK(channel.word(1) == running);
+  CHECK(channel.word(2) == other);
+  // The worker goes on, and finds that it has lost the job.
+  CHECK_FALSE(channel.view.slot(0).move(claimed, claimed.to(SlotState::running, kDead)));
+  CHECK(channel.view.slot(0).attempts.get() == 0);
+}
+
 TEST_CASE("recovery may be run again: nothing changes a second time") {
   HeapChannel channel(8);
   channel.set(0, SlotState::claimed, kDead);
