@@ -73,16 +73,17 @@ TEST_CASE("with strays keep, daemons live on after their jobs, and end with thei
   CHECK(eventually([&] { return !alive(first) && !alive(second); }));
 }
 
-TEST_CASE("with strays keep, what a command leaves that timed out is killed all the same") {
+TEST_CASE("with strays keep, what a command leaves that was stopped is killed all the same") {
   Daemon daemon(hurtful(1, R"(, "strays": "keep")"), R"(, "kill_grace": "100ms")");
   Pool pool = daemon.connect().pool();
   const std::string file = daemon.dir() / "daemon";
-  JobOptions options;
-  options.timeout = 500ms;
   const Future f =
-      pool.run({.argv = {"sh", "-c", daemonizing_command(file) + "; sleep 1000"}}, options);
-  CHECK(f.result().outcome == Outcome::timed_out);
-  CHECK_FALSE(alive(daemon_of(file)));
+      pool.run({.argv = {"sh", "-c", daemonizing_command(file) + "; exec sleep 1000"}});
+  const pid_t left = daemon_of(file);
+  f.kill();
+  REQUIRE(f.wait_for(20s));
+  CHECK(f.result().outcome == Outcome::killed);
+  CHECK_FALSE(alive(left));
 }
 
 TEST_CASE("directory, umask, signal mask and standard descriptors do not leak into the next job") {
