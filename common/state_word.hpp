@@ -18,7 +18,8 @@
 // 2. QUEUED and REQUEUED have no owner; CLAIMED and RUNNING always name theirs. At no instruction
 //    is a submitted job in a state that names nobody and is not open to every worker.
 // 3. From CLAIMED(w): w, a stealing worker of the same pool, the supervisor while w is stopped, or
-//    recovery after w's death may move it; each by CAS. From RUNNING(w): only w, or recovery after w's process tree is dead.
+//    recovery after w's death may move it; each by CAS. From RUNNING(w): only w, or recovery after
+//    w's process tree is dead.
 // 4. Only the client moves FREE and DONE; it may cancel QUEUED and REQUEUED by CAS.
 //
 // REQUEUED differs from QUEUED only in where workers find it: QUEUED by its cell in a submission
