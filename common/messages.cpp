@@ -4,6 +4,8 @@
 #include <tuple>
 #include <type_traits>
 
+#include "common/excerpt.hpp"
+
 namespace jobring {
 namespace {
 
@@ -110,11 +112,11 @@ Result<std::variant<Messages...>> decode_any(std::string_view text,
     const std::string op = json.at("op").get<std::string>();
     if ((try_decode<Messages>(json, op, message) || ...)) return message;
     return Error{Errc::protocol,
-                 "unknown control message \"" + op + "\"",
+                 "unknown control message \"" + excerpt(op) + "\"",
                  {},
                  "are all parts of jobring of one version?"};
   } catch (const std::exception& e) {
-    return Error{Errc::protocol, std::string("malformed control message: ") + e.what(), {}, {}};
+    return Error{Errc::protocol, "malformed control message: " + excerpt(e.what()), {}, {}};
   }
 }
 

@@ -9,8 +9,12 @@
 #include <cstdlib>
 #include <memory>
 
+#include "common/excerpt.hpp"
+
 namespace jobring::log {
 namespace {
+
+constexpr std::size_t kLineMax = 4096;  // bytes of one line
 
 std::unique_ptr<spdlog::logger> logger;
 
@@ -41,7 +45,10 @@ spdlog::level::level_enum level_of(LogLevel level) {
 }
 
 void write(spdlog::level::level_enum level, const std::string& line) {
-  if (logger) logger->log(level, spdlog::string_view_t(line));
+  if (!logger) return;
+  // Parts of it may be a client's or a job's own words: they must not look like lines of ours.
+  const std::string safe = excerpt(line, kLineMax);
+  logger->log(level, spdlog::string_view_t(safe));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/control.hpp"
+#include "common/excerpt.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pool.hpp"
 
@@ -109,7 +110,7 @@ void Session::handle(OpenRequest& request, std::vector<UniqueFd> fds) {
   Pool* pool = host_.find_pool(request.pool);
   if (pool == nullptr) {
     return refuse({Errc::unknown_pool,
-                   "there is no pool \"" + request.pool + "\"",
+                   "there is no pool \"" + excerpt(request.pool) + "\"",
                    {},
                    "pools here: " + host_.pool_names()});
   }
