@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstring>
 #include <sstream>
+#include <utility>
 
 #include "daemon/log.hpp"
 #include "daemon/printable.hpp"
@@ -630,10 +631,17 @@ void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running,
     return;
   }
   channel.view.slot(slot).kill_request.store(1, std::memory_order_seq_cst);
-  send(worker, StopJob{channel.id, slot, running.generation(), signal});
+  const StopJob order{channel.id, slot, running.generation(), signal};
+  const std::uint64_t mask = std::uint64_t{1} << (signal - 1);
   if (worker.stop && worker.stop->channel == channel.id && worker.stop->slot == slot &&
-      worker.stop->running == running)
+      worker.stop->running == running) {
+    // Each signal once: a function does not read its worker's orders, and a worker that has too many
+    // unread is taken for dead.
+    if ((std::exchange(worker.stop->signals, worker.stop->signals | mask) & mask) == 0)
+      send(worker, order);
     return;
+  }
+  send(worker, order);
   // A command is ended by its worker within kill_grace; a function that does not look goes with its
   // worker.
   auto deadline =
@@ -649,7 +657,7 @@ void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running,
         worker.killed_for_stop = true;
         kill(worker.process.pid, SIGKILL);
       });
-  worker.stop = StopOrder{channel.id, slot, running, std::move(deadline)};
+  worker.stop = StopOrder{channel.id, slot, running, mask, std::move(deadline)};
 }
 
 }  // namespace jobring

@@ -43,6 +43,7 @@ struct StopOrder {
   std::uint32_t channel;
   std::uint32_t slot;
   StateWord running;
+  std::uint64_t signals;  // bit s-1: signal s was sent
   EventLoop::Handle deadline;
 };
 
