@@ -47,7 +47,9 @@ std::vector<std::string> environment_of(uid_t uid, std::vector<std::string> addi
     env.push_back(std::string("SHELL=") + user->pw_shell);
   }
   for (std::string& entry : additions) {
-    const std::string name = entry.substr(0, entry.find('=') + 1);
+    const std::size_t equals = entry.find('=');
+    if (equals == entry.npos) continue;  // names nothing, so it replaces nothing
+    const std::string name = entry.substr(0, equals + 1);
     std::erase_if(env, [&](const std::string& e) { return e.starts_with(name); });
     env.push_back(std::move(entry));
   }
