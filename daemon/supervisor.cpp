@@ -139,6 +139,12 @@ void Supervisor::accept_clients() {
           Error{Errc::full,
                 "the daemon already serves " + std::to_string(config_.max_clients) + " clients",
                 listener_->path(), "try again later, or raise max_clients"};
+    } else if (peer->uid != 0 && peer->uid != geteuid() &&
+               sessions_of(peer->uid) >= config_.max_clients_per_user) {
+      refusal = Error{Errc::full,
+                      "user " + std::to_string(peer->uid) + " already has " +
+                          std::to_string(config_.max_clients_per_user) + " connections",
+                      listener_->path(), "close some, or raise max_clients_per_user"};
     }
     if (refusal) {
       log::warning("refused a client: " + refusal->line());
@@ -147,6 +153,12 @@ void Supervisor::accept_clients() {
     }
     add_session(std::move(socket), *peer);
   }
+}
+
+std::size_t Supervisor::sessions_of(uid_t uid) const {
+  return std::size_t(
+      std::count_if(sessions_.begin(), sessions_.end(),
+                    [&](const auto& entry) { return entry.first->peer().uid == uid; }));
 }
 
 void Supervisor::add_session(UniqueFd socket, Peer peer) {

@@ -41,6 +41,7 @@ class Supervisor {
   Result<void> prepare();
   Result<void> start_pools();
   void accept_clients();
+  std::size_t sessions_of(uid_t uid) const;
   void add_session(UniqueFd socket, Peer peer);
   void end_session(Session* session);
   void on_signal();

@@ -79,6 +79,7 @@ struct Config {
       users;  // who may connect beside root and the daemon's own user: names or numbers
   std::vector<std::string> groups;
   std::uint32_t max_clients = 1024;  // connections
+  std::uint32_t max_clients_per_user = 512;  // not of root and the daemon's own user
   std::uint32_t max_channels_per_client = 16;
   LogLevel log_level = LogLevel::info;
   LogTarget log_target = LogTarget::automatic;

@@ -163,6 +163,9 @@ const std::vector<Key<Config>>& daemon_keys() {
           "Members of these groups may connect as well: names or numeric ids.", "[\"jobring\"]"),
       key("max_clients", &Config::max_clients, whole_number(1, 65536, 1024),
           "Connections at a time."),
+      key("max_clients_per_user", &Config::max_clients_per_user, whole_number(1, 65536, 512),
+          "Connections that one user may hold, so that there is room for the others. Does not hold "
+          "for root and the daemon's own user."),
       key("max_channels_per_client", &Config::max_channels_per_client, whole_number(1, 4096, 16),
           "Channels that one connection may hold, over all pools."),
       section("log", log_keys(), "What the daemon logs, and where."),

@@ -124,7 +124,7 @@ TEST_CASE("every key reaches its setting") {
   const Config config = good(R"({
     // a comment
     "socket": "/run/x", "users": ["alice", "7", 1000], "groups": ["ring", 0],
-    "max_clients": 9, "max_channels_per_client": 8,
+    "max_clients": 9, "max_clients_per_user": 7, "max_channels_per_client": 8,
     "log": {"level": "debug", "target": "journal"},
     "drain_timeout": "1h30m", "kill_grace": "0s",
     "restart": {"backoff_min": "1ms", "backoff_max": "2ms", "crash_loop_count": 3, "crash_loop_window": "4s"},
@@ -141,6 +141,7 @@ TEST_CASE("every key reaches its setting") {
   expected.users = {"alice", "7", "1000"};
   expected.groups = {"ring", "0"};
   expected.max_clients = 9;
+  expected.max_clients_per_user = 7;
   expected.max_channels_per_client = 8;
   expected.log_level = LogLevel::debug;
   expected.log_target = LogTarget::journal;
@@ -674,6 +675,7 @@ TEST_CASE("random settings survive printing and parsing") {
     config.users = texts();
     config.groups = texts();
     config.max_clients = std::uint32_t(figure(1, 65536));
+    config.max_clients_per_user = std::uint32_t(figure(1, 65536));
     config.max_channels_per_client = std::uint32_t(figure(1, 4096));
     config.log_level = LogLevel(between(0, 4));
     config.log_target = LogTarget(between(0, 2));
