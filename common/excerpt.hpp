@@ -1,4 +1,5 @@
-// What a stranger said, for a message or a log line: as much as a person reads, and nothing that a terminal obeys.
+// What a stranger said, for a message or a log line: as much as a person reads, and nothing that a
+// terminal obeys.
 #pragma once
 
 #include <string>

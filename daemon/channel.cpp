@@ -9,8 +9,8 @@
 
 namespace jobring {
 
-Result<std::unique_ptr<Channel>> Channel::create(const ChannelShape& shape,
-                                                 const std::string& pool, const Peer& peer) {
+Result<std::unique_ptr<Channel>> Channel::create(const ChannelShape& shape, const std::string& pool,
+                                                 const Peer& peer) {
   auto channel = std::make_unique<Channel>();
   channel->peer = peer;
   const ChannelLayout layout(shape);
@@ -40,7 +40,8 @@ Result<void> Channel::create_bell() {
     return system_error("socketpair", "bell");
   client_event.reset(ends[0]);
   client_end.reset(ends[1]);
-  // It is rung one way. What a client could send to our end, descriptors above all, would stay there.
+  // It is rung one way. What a client could send to our end, descriptors above all, would stay
+  // there.
   shutdown(client_event.get(), SHUT_RD);
   return {};
 }

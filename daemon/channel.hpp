@@ -31,9 +31,9 @@ struct Channel {
   std::string client;  // name, as the client gave it
   UniqueFd segment;
   // What rings the client, and the client's end of it until it is handed over. For a client of our
-  // own uid both are one eventfd. Any other gets one end of a pair of sockets: who shares an eventfd
-  // can fill it, and take O_NONBLOCK off it for everybody else as well, and then the next ring of a
-  // worker or of ours would never return.
+  // own uid both are one eventfd. Any other gets one end of a pair of sockets: who shares an
+  // eventfd can fill it, and take O_NONBLOCK off it for everybody else as well, and then the next
+  // ring of a worker or of ours would never return.
   UniqueFd client_event, client_end;
   Mapping mapping;
   ChannelView view;

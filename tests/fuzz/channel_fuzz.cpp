@@ -1,9 +1,10 @@
 // The readers of a channel against its client.
 //
-// An input is a sequence of acts on one channel: a hostile client submits, scribbles and rings; between its acts, and in
-// the middle of its jobs, run the product's worker (Worker::run, from its hello to its drain), its recovery, and the
-// product's client end. A second channel of another uid lies beside it. Whatever was scribbled: everything comes to an
-// end, no sanitizer complains, and the neighbour's jobs run, with their own results, its memory untouched.
+// An input is a sequence of acts on one channel: a hostile client submits, scribbles and rings;
+// between its acts, and in the middle of its jobs, run the product's worker (Worker::run, from its
+// hello to its drain), its recovery, and the product's client end. A second channel of another uid
+// lies beside it. Whatever was scribbled: everything comes to an end, no sanitizer complains, and
+// the neighbour's jobs run, with their own results, its memory untouched.
 #include <unistd.h>
 
 #include "common/clock.hpp"
@@ -18,15 +19,17 @@ using namespace jobring::fuzz;
 
 namespace {
 
-constexpr std::uint32_t kWorkers = 2;        // one that runs here, one that is dead or slow
+constexpr std::uint32_t kWorkers = 2;  // one that runs here, one that is dead or slow
 constexpr std::uint32_t kHostileBit = 3, kNeighbourBit = 5;
 constexpr std::uint32_t kNeighbourSlots = 4;
-constexpr int kActsMax = 40;                 // bounds one input
+constexpr int kActsMax = 40;  // bounds one input
 
 template <class Page>
 struct SharedPage {
-  explicit SharedPage(const char* name) : segment(std::move(create_segment(name, sizeof(Page)).value())),
-        mapping(std::move(Mapping::map(segment.get(), sizeof(Page), Mapping::Access::read_write).value())) {}
+  explicit SharedPage(const char* name)
+      : segment(std::move(create_segment(name, sizeof(Page)).value())),
+        mapping(std::move(
+            Mapping::map(segment.get(), sizeof(Page), Mapping::Access::read_write).value())) {}
   Page& operator*() const { return *mapping.template as<Page>(); }
   Page* operator->() const { return mapping.template as<Page>(); }
   void clear() { std::memset(mapping.base(), 0, sizeof(Page)); }
@@ -47,7 +50,8 @@ struct World {
                               {geteuid() + 2000, neighbour_bell.segment.get()}});
     for (const std::uint32_t slots : {1u, 4u, 64u}) {
       for (const std::uint64_t most : {64u, 5000u})
-        shapes.push_back(std::make_unique<HostileChannel>(ChannelShape{slots, most, most}, kHostileBit));
+        shapes.push_back(
+            std::make_unique<HostileChannel>(ChannelShape{slots, most, most}, kHostileBit));
     }
   }
 };
@@ -70,10 +74,10 @@ class Run {
     w.page->workers.set(kWorkers);
     channel_.reset();
     w.neighbour.reset();
-    w.supervisor.set_channels(
-        {{kHostileBit, channel_.view().shape(), geteuid() + 1000, channel_.segment(), channel_.event()},
-         {kChannelsPerDoorbell + kNeighbourBit, w.neighbour.view().shape(), geteuid() + 2000, w.neighbour.segment(),
-          w.neighbour.event()}});
+    w.supervisor.set_channels({{kHostileBit, channel_.view().shape(), geteuid() + 1000,
+                                channel_.segment(), channel_.event()},
+                               {kChannelsPerDoorbell + kNeighbourBit, w.neighbour.view().shape(),
+                                geteuid() + 2000, w.neighbour.segment(), w.neighbour.event()}});
     while_a_command_runs = [this] {
       for (int i = bytes_.byte() % 4; i > 0; --i) channel_.scribble(bytes_);
     };
@@ -115,10 +119,12 @@ class Run {
         (void)w.supervisor.run_worker();
         return;
       case 10:
-        recover_channel(view, bytes_.byte() % 4, Death{Outcome::crashed, 11, bytes_.byte() % 2 == 0, "it died", 1});
+        recover_channel(view, bytes_.byte() % 4,
+                        Death{Outcome::crashed, 11, bytes_.byte() % 2 == 0, "it died", 1});
         return;
       case 11:
-        (void)(bytes_.byte() % 2 == 0 ? cancel_waiting(view) : fail_waiting(view, "the pool is broken"));
+        (void)(bytes_.byte() % 2 == 0 ? cancel_waiting(view)
+                                      : fail_waiting(view, "the pool is broken"));
         return;
       case 12:
         return use_client();
@@ -132,11 +138,13 @@ class Run {
     }
   }
 
-  // The client library looks at what its own process, or another one of its uid, has made of its channel.
+  // The client library looks at what its own process, or another one of its uid, has made of its
+  // channel.
   void use_client() {
     World& w = world();
     if (!client_) {
-      client_ = open_client(channel_, w.hostile_bell.segment.get(), w.page_read_only.get(), w.supervisor.event(0));
+      client_ = open_client(channel_, w.hostile_bell.segment.get(), w.page_read_only.get(),
+                            w.supervisor.event(0));
       const HandlerId echo{0};
       for (int i = bytes_.byte() % 4; i > 0; --i) {
         const int slot = client_->free_slot();
@@ -157,7 +165,8 @@ class Run {
         break;
     }
     for (const Completion& done : client_->reap(bytes_.byte())) {
-      if (done.result.size() > channel_.view().shape().max_result) violated("a result is longer than the pool allows");
+      if (done.result.size() > channel_.view().shape().max_result)
+        violated("a result is longer than the pool allows");
       for (const std::byte b : done.result) sum_ += unsigned(b);
     }
   }
@@ -177,13 +186,15 @@ class Run {
     const ChannelView& view = w.neighbour.view();
     (void)w.supervisor.run_worker();
     const std::uint32_t used = w.neighbour.next();
-    if (!w.neighbour.submit(*w.neighbour_bell, 1, 0, kPayload)) return;  // it has filled its ring itself
+    if (!w.neighbour.submit(*w.neighbour_bell, 1, 0, kPayload))
+      return;  // it has filled its ring itself
     (void)w.supervisor.run_worker();
     const Slot& slot = view.slot(used % kNeighbourSlots);
     if (!slot.word().is(SlotState::done)) {
       const auto& ring = view.header().submission[1];
-      std::fprintf(stderr, "slot %u is %s, ring from %llu to %llu, ready bits %llx\n", used % kNeighbourSlots,
-                   to_string(slot.word().state()), static_cast<unsigned long long>(ring.head.load()),
+      std::fprintf(stderr, "slot %u is %s, ring from %llu to %llu, ready bits %llx\n",
+                   used % kNeighbourSlots, to_string(slot.word().state()),
+                   static_cast<unsigned long long>(ring.head.load()),
                    static_cast<unsigned long long>(ring.tail.load()),
                    static_cast<unsigned long long>(w.neighbour_bell->ready[1].words[0].load()));
       violated("the neighbour's job has not run");
@@ -195,7 +206,8 @@ class Run {
     for (std::uint32_t i = used + 1; i < kNeighbourSlots; ++i) {
       const auto* bytes = reinterpret_cast<const unsigned char*>(&view.slot(i));
       for (std::size_t at = 0; at < sizeof(Slot); ++at) {
-        if (bytes[at] != 0) violated("somebody has written into a slot that the neighbour never used");
+        if (bytes[at] != 0)
+          violated("somebody has written into a slot that the neighbour never used");
       }
     }
   }
@@ -220,9 +232,10 @@ std::vector<std::string> fuzz::seeds() {
     return text;
   };
   return {
-      acts({2, 0, 0, 0, 3, 'a', 'b', 'c', 1, 1, 0, 2, 'x', 'y', 9}),         // two jobs run
-      acts({4, 12, 3, 9, 12, 2, 200, 12, 2, 200}),                           // the client submits and reaps
-      acts({2, 0, 1, 0, 1, 'a', 2, 0, 1, 13, 4, 4, 2, 0, 10, 2, 0, 9, 15}),  // a claimed slot, recovered
+      acts({2, 0, 0, 0, 3, 'a', 'b', 'c', 1, 1, 0, 2, 'x', 'y', 9}),  // two jobs run
+      acts({4, 12, 3, 9, 12, 2, 200, 12, 2, 200}),  // the client submits and reaps
+      acts({2, 0, 1, 0, 1, 'a', 2, 0, 1, 13, 4, 4, 2, 0, 10, 2, 0, 9,
+            15}),  // a claimed slot, recovered
       acts({1, 13, 0, 0, 0, 7, 1, 77, 9, 11, 1, 14, 2, 9}),
   };
 }

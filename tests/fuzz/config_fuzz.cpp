@@ -1,4 +1,5 @@
-// The config parser: any text gives either settings that print and parse again to the same, or problems in words.
+// The config parser: any text gives either settings that print and parse again to the same, or
+// problems in words.
 #include "common/config/config.hpp"
 #include "tests/fuzz/fuzz_support.hpp"
 
@@ -18,12 +19,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::fprintf(stderr, "%s\n%s\n", printed.c_str(), again.problems.front().line().c_str());
     fuzz::violated("what --print-config shows is no good config");
   }
-  if (!(again.config == outcome.config)) fuzz::violated("a config changes when it is printed and read again");
+  if (!(again.config == outcome.config))
+    fuzz::violated("a config changes when it is printed and read again");
   return 0;
 }
 
 std::vector<std::string> fuzz::seeds() {
-  return {config_example(), "{}", R"({"pools": {"a": {"workers": 2, "slots": 16, "max_payload": "64KiB"}}})",
-          R"({"users": ["alice", 1000], "kill_grace": "1h30m", "log": {"level": "debug"}} // end)",
-          R"({"pools": {"a": {"limits": {"memory": "1GB", "cpu": "10s", "core": "inherit"}, "environment": {"A": "b"}}}})"};
+  return {
+      config_example(), "{}",
+      R"({"pools": {"a": {"workers": 2, "slots": 16, "max_payload": "64KiB"}}})",
+      R"({"users": ["alice", 1000], "kill_grace": "1h30m", "log": {"level": "debug"}} // end)",
+      R"({"pools": {"a": {"limits": {"memory": "1GB", "cpu": "10s", "core": "inherit"}, "environment": {"A": "b"}}}})"};
 }

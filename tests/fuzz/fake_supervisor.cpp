@@ -50,8 +50,10 @@ constexpr std::uint64_t kPatience = 20'000'000'000;  // nanoseconds
 
 }  // namespace
 
-FakeSupervisor::FakeSupervisor(std::uint32_t workers, int pool_page) : workers_(workers), pool_page_(pool_page) {
-  for (std::uint32_t i = 0; i < workers; ++i) events_.emplace_back(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+FakeSupervisor::FakeSupervisor(std::uint32_t workers, int pool_page)
+    : workers_(workers), pool_page_(pool_page) {
+  for (std::uint32_t i = 0; i < workers; ++i)
+    events_.emplace_back(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   supervisor = this;
   watch_ = std::thread([this] { watch(); });
 }
@@ -66,7 +68,8 @@ FakeSupervisor::~FakeSupervisor() {
 void FakeSupervisor::watch() {
   while (!over_) {
     const std::uint64_t started = started_ns_;
-    if (started != 0 && now_ns() - started > kPatience) violated("the worker does not come to an end");
+    if (started != 0 && now_ns() - started > kPatience)
+      violated("the worker does not come to an end");
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
 }
@@ -93,15 +96,16 @@ void FakeSupervisor::hear(const WorkerReport& report) {
   } else if (const auto* map = std::get_if<MapRequest>(&report)) {
     for (const OpenChannel& channel : channels_) {
       if (channel.id != map->channel) continue;
-      return order(ChannelMapped{channel.id, channel.shape.slots, channel.shape.max_payload, channel.shape.max_result,
-                                 channel.uid, channel.uid},
+      return order(ChannelMapped{channel.id, channel.shape.slots, channel.shape.max_payload,
+                                 channel.shape.max_result, channel.uid, channel.uid},
                    {channel.segment, channel.client_event});
     }
     order(ChannelMapped{map->channel, 0, 0, 0, 0, 0});
   } else if (const auto* stdio = std::get_if<StdioRequest>(&report)) {
     order(StdioReply{stdio->channel});
   } else if (const auto* broken = std::get_if<ChannelBroken>(&report)) {
-    if (broken->channel != channels_.front().id) violated("a channel is called broken that nobody scribbled on");
+    if (broken->channel != channels_.front().id)
+      violated("a channel is called broken that nobody scribbled on");
     broken_ = true;
   }
 }

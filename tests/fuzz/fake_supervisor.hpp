@@ -1,6 +1,6 @@
-// The supervisor as a worker sees it, in the worker's own process: stands behind SupervisorLink in place of the control
-// socket, answers what a worker asks while it runs, and orders it to drain, so that Worker::run() of the product ends
-// when nothing is left to do.
+// The supervisor as a worker sees it, in the worker's own process: stands behind SupervisorLink in
+// place of the control socket, answers what a worker asks while it runs, and orders it to drain, so
+// that Worker::run() of the product ends when nothing is left to do.
 #pragma once
 
 #include <atomic>
@@ -37,7 +37,8 @@ class FakeSupervisor {
   void set_doorbells(std::vector<OpenDoorbell> doorbells) { doorbells_ = std::move(doorbells); }
   // The first is the one that may be reported as broken.
   void set_channels(std::vector<OpenChannel> channels) { channels_ = std::move(channels); }
-  // Runs a fresh worker of index 0 until it has nothing left to do. False if it reported a channel as broken.
+  // Runs a fresh worker of index 0 until it has nothing left to do. False if it reported a channel
+  // as broken.
   bool run_worker();
   int event(std::uint32_t worker) const { return events_[worker].get(); }
 

@@ -1,4 +1,5 @@
-// Adds to libFuzzer's command line what every run wants: a seed that JOBRING_SEED replays, and the target's own corpus.
+// Adds to libFuzzer's command line what every run wants: a seed that JOBRING_SEED replays, and the
+// target's own corpus.
 #include "tests/fuzz/fuzz_support.hpp"
 
 #include <filesystem>
@@ -19,7 +20,8 @@ bool is_input_file(const char* argument) {
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   static std::vector<std::string> arguments(*argv, *argv + *argc);
   for (const std::string& argument : arguments) {
-    if (is_input_file(argument.c_str()) && &argument != &arguments.front()) return 0;  // a replay of one input
+    if (is_input_file(argument.c_str()) && &argument != &arguments.front())
+      return 0;  // a replay of one input
   }
   const auto seed = std::uint32_t(jobring::test::seed_of_test());
   std::fprintf(stderr, "JOBRING_SEED=%u replays this run\n", seed);

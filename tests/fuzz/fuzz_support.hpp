@@ -14,7 +14,8 @@ namespace jobring::fuzz {
 
 using test::Bytes;
 
-// Inputs to start from; each target has its own. Written to a directory of their own at the start of a run.
+// Inputs to start from; each target has its own. Written to a directory of their own at the start
+// of a run.
 std::vector<std::string> seeds();
 
 // Ends the run as a crash of this input.

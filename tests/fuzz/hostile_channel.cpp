@@ -15,7 +15,8 @@ HostileChannel::HostileChannel(const ChannelShape& shape, std::uint32_t ready_bi
   auto segment = create_segment("jobring:fuzzed", ChannelLayout(shape).total);
   if (!segment) violated("create_segment");
   segment_ = std::move(*segment);
-  auto mapping = Mapping::map(segment_.get(), ChannelLayout(shape).total, Mapping::Access::read_write);
+  auto mapping =
+      Mapping::map(segment_.get(), ChannelLayout(shape).total, Mapping::Access::read_write);
   if (!mapping) violated("map");
   mapping_ = std::move(*mapping);
   view_ = ChannelView(mapping_.base(), shape);
@@ -54,16 +55,19 @@ void HostileChannel::scribble(Bytes& bytes) {
   test::scribble(view_, mapping_.as<unsigned char>(), size(), bytes);
 }
 
-std::unique_ptr<Channel::Impl> open_client(const HostileChannel& channel, int doorbell, int pool_page, int event) {
+std::unique_ptr<Channel::Impl> open_client(const HostileChannel& channel, int doorbell,
+                                           int pool_page, int event) {
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) violated("socketpair");
-  static UniqueFd daemon_end;  // open until the next client: a hang-up would end all its jobs as lost
+  static UniqueFd
+      daemon_end;  // open until the next client: a hang-up would end all its jobs as lost
   daemon_end.reset(sockets[0]);
   const ChannelShape& shape = channel.view().shape();
   // The answer is there before the question.
   const OpenReply reply{1, 1, shape.slots, shape.max_payload, shape.max_result, 0, 0, 1};
   const int fds[] = {channel.segment(), doorbell, pool_page, channel.event(), event};
-  if (!send_control(sockets[0], encode(ClientReply(reply)), fds)) violated("send_control to the client");
+  if (!send_control(sockets[0], encode(ClientReply(reply)), fds))
+    violated("send_control to the client");
   auto core = std::make_shared<detail::ClientCore>(UniqueFd(sockets[1]), -1, "fuzzed", "fuzzer");
   auto opened = Channel::Impl::open(std::move(core), "fuzzed", {});
   if (!opened) violated("the client does not open its channel");

@@ -1,4 +1,5 @@
-// A channel, its doorbell and its client, and all that the client may do to them instead of using them.
+// A channel, its doorbell and its client, and all that the client may do to them instead of using
+// them.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,8 @@ class HostileChannel {
   const unsigned char* bytes() const { return mapping_.as<unsigned char>(); }
 
   // As a well-behaved client: handler 0 is "echo", 1 is "exec".
-  bool submit(DoorbellPage& doorbell, std::uint32_t priority, std::uint16_t handler, std::string_view payload);
+  bool submit(DoorbellPage& doorbell, std::uint32_t priority, std::uint16_t handler,
+              std::string_view payload);
   void scribble(Bytes& bytes);
   // How many slots were used, counting those that were used again.
   std::uint32_t next() const { return next_slot_; }
@@ -41,6 +43,7 @@ class HostileChannel {
 };
 
 // The product's own client over such a channel, without a daemon behind its socket.
-std::unique_ptr<Channel::Impl> open_client(const HostileChannel& channel, int doorbell, int pool_page, int event);
+std::unique_ptr<Channel::Impl> open_client(const HostileChannel& channel, int doorbell,
+                                           int pool_page, int event);
 
 }  // namespace jobring::fuzz

@@ -1,7 +1,8 @@
 // Control messages of both directions, and the bytes of commands and their reports.
 //
-// The first byte says which decoder; the rest is its input. What decodes must come out the same after another round
-// through its codec, and what does not must say why in words that fit into a reply.
+// The first byte says which decoder; the rest is its input. What decodes must come out the same
+// after another round through its codec, and what does not must say why in words that fit into a
+// reply.
 #include "common/control.hpp"
 #include "common/exec_codec.hpp"
 #include "common/messages.hpp"
@@ -17,7 +18,8 @@ template <class Decode>
 void round_trip(std::string_view text, Decode decode) {
   const auto first = decode(text);
   if (!first) {
-    if (first.error().what.size() > kErrorMax) fuzz::violated("an error message is as long as a hostile client likes");
+    if (first.error().what.size() > kErrorMax)
+      fuzz::violated("an error message is as long as a hostile client likes");
     (void)encode(ClientReply(to_reply(first.error())));
     return;
   }
@@ -38,7 +40,8 @@ void command_round_trip(std::span<const unsigned char> bytes) {
 void report_round_trip(std::span<const unsigned char> bytes) {
   const auto result = decode_command_result(bytes);
   if (!result) return;
-  if (result->out.size() + result->err.size() > bytes.size()) fuzz::violated("a report has more output than bytes");
+  if (result->out.size() + result->err.size() > bytes.size())
+    fuzz::violated("a report has more output than bytes");
   const std::string head = encode_head(result->report, result->out.size(), result->err.size());
   if (head.size() > kCommandReportHead) fuzz::violated("the head of a report is too long");
   (void)result->report.shell_status();
@@ -92,7 +95,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 std::vector<std::string> fuzz::seeds() {
   std::vector<std::string> all;
-  const auto add = [&](char decoder, const std::string& bytes) { all.push_back(std::string(1, decoder) + bytes); };
+  const auto add = [&](char decoder, const std::string& bytes) {
+    all.push_back(std::string(1, decoder) + bytes);
+  };
   add(0, encode(ClientRequest(OpenRequest{kControlVersion, "default", 8, true, "me"})));
   add(0, encode(ClientRequest(CloseRequest{"default", 1})));
   add(0, encode(ClientRequest(KillRequest{"default", 1, 2, 3, 15})));

@@ -1,5 +1,5 @@
-// In place of worker/exec: a fuzzed job "exec" must not run what the fuzzer wrote into it. What stands here instead is
-// the client's chance to scribble while its job is RUNNING.
+// In place of worker/exec: a fuzzed job "exec" must not run what the fuzzer wrote into it. What
+// stands here instead is the client's chance to scribble while its job is RUNNING.
 #include "tests/fuzz/no_commands.hpp"
 
 #include "worker/exec/run_command.hpp"

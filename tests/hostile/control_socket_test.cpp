@@ -29,9 +29,10 @@ constexpr std::size_t kGrowthMax = 2 * 1024;  // KiB
 // What the daemon holds before and after somebody was let loose on it.
 class Holdings {
  public:
-  // `act` is done once before the measure: what the daemon keeps of the first time, such as a doorbell for the uid and
-  // the allocator's pages, is no leak.
-  Holdings(const OpenDaemon& daemon, uid_t uid, const std::function<bool()>& act) : daemon_(daemon) {
+  // `act` is done once before the measure: what the daemon keeps of the first time, such as a
+  // doorbell for the uid and the allocator's pages, is no leak.
+  Holdings(const OpenDaemon& daemon, uid_t uid, const std::function<bool()>& act)
+      : daemon_(daemon) {
     CHECK(Stranger(uid, act).good());
     files_ = settled();
     memory_ = daemon.resident_kib();
@@ -113,7 +114,8 @@ TEST_CASE("a peer that speaks nonsense is cut off with a reason, in its words an
       const auto reply = connection.receive();
       if (!reply) throw std::runtime_error("no reason given for " + text.substr(0, 60));
       const auto* error = std::get_if<ErrorReply>(&reply->message);
-      if (error == nullptr || error->kind != "protocol" || error->what.size() > 4096 || !connection.hung_up())
+      if (error == nullptr || error->kind != "protocol" || error->what.size() > 4096 ||
+          !connection.hung_up())
         throw std::runtime_error("not cut off for " + text.substr(0, 60));
     }
     return true;
@@ -155,7 +157,9 @@ TEST_CASE("a request that cannot be granted is refused, however long the name in
   });
 }
 
-TEST_CASE("messages that are too large, empty, or stuffed with descriptors end their connection and leak nothing") {
+TEST_CASE(
+    "messages that are too large, empty, or stuffed with descriptors end their connection and leak "
+    "nothing") {
   OpenDaemon daemon;
   let_loose(daemon, [&] {
     std::vector<UniqueFd> files;
@@ -205,7 +209,8 @@ TEST_CASE("messages that are too large, empty, or stuffed with descriptors end t
 TEST_CASE("a peer that asks and never reads is cut off, and others are served meanwhile") {
   OpenDaemon daemon;
   let_loose(daemon, [&] {
-    for (const ClientRequest& request : {ClientRequest(PingRequest{}), ClientRequest(StatusRequest{})}) {
+    for (const ClientRequest& request :
+         {ClientRequest(PingRequest{}), ClientRequest(StatusRequest{})}) {
       RawConnection connection(daemon.socket());
       const std::string text = encode(request);
       int sent = 0;
@@ -226,7 +231,8 @@ TEST_CASE("a peer that floods the daemon with requests does not keep others wait
       while (recv(connection.fd(), buffer, sizeof buffer, 0) > 0) {
       }
     });
-    const std::string ping = encode(ClientRequest(PingRequest{})), nothing = encode(ClientRequest(CloseRequest{"x", 1}));
+    const std::string ping = encode(ClientRequest(PingRequest{})),
+                      nothing = encode(ClientRequest(CloseRequest{"x", 1}));
     const auto end = std::chrono::steady_clock::now() + 1s;
     while (std::chrono::steady_clock::now() < end) {
       for (int i = 0; i < 100; ++i) {
@@ -238,7 +244,8 @@ TEST_CASE("a peer that floods the daemon with requests does not keep others wait
   });
 }
 
-TEST_CASE("channels that are opened and forgotten are bounded, and come back when their client goes") {
+TEST_CASE(
+    "channels that are opened and forgotten are bounded, and come back when their client goes") {
   OpenDaemon daemon(2, R"(, "max_channels": 20, "slots": 64)");
   let_loose(daemon, [&] {
     for (int round = 0; round < 10; ++round) {
@@ -253,7 +260,8 @@ TEST_CASE("channels that are opened and forgotten are bounded, and come back whe
           ++(std::holds_alternative<OpenReply>(reply->message) ? opened : refused);
         }
       }
-      // 16 of one connection, 20 of one uid. Places of the last round may still be on their way back.
+      // 16 of one connection, 20 of one uid. Places of the last round may still be on their way
+      // back.
       if (opened > 20 || refused < 31) return false;
       if (opened == 20 && round > 3) return true;
       std::this_thread::sleep_for(20ms);
@@ -268,7 +276,8 @@ TEST_CASE("requests about the channels and jobs of others are ignored") {
   Pool pool = client.pool();
   const std::string go = daemon.dir() / "go";
   const Future running = pool.submit("wait_for_file", go);
-  CHECK(eventually([&] { return daemon.connect().status_json().find("\"busy\"") != std::string::npos; }));
+  CHECK(eventually(
+      [&] { return daemon.connect().status_json().find("\"busy\"") != std::string::npos; }));
   let_loose(daemon, [&] {
     RawConnection connection(daemon.socket());
     RawChannel own(connection, 8);
@@ -299,12 +308,14 @@ TEST_CASE("requests about the channels and jobs of others are ignored") {
 }
 
 TEST_CASE("a worker is not killed because its client asks a thousand times for a job's end") {
-  OpenDaemon daemon(1, R"(, "modules": [")" + test_module("faulty") + R"("])", R"(, "kill_grace": "20s")");
+  OpenDaemon daemon(1, R"(, "modules": [")" + test_module("faulty") + R"("])",
+                    R"(, "kill_grace": "20s")");
   let_loose(daemon, [&] {
     RawConnection connection(daemon.socket());
     RawChannel channel(connection, 8);
     const std::uint32_t slot = channel.submit(channel.name_handler("sleep_ms"), "600");
-    if (!eventually([&] { return channel.view().slot(slot).word().is(SlotState::running); })) return false;
+    if (!eventually([&] { return channel.view().slot(slot).word().is(SlotState::running); }))
+      return false;
     for (int i = 0; i < 3000; ++i) {
       connection.send(KillRequest{"default", channel.reply().channel, slot, 1, 1 + i % 64});
     }
@@ -348,7 +359,9 @@ TEST_CASE("a uid that is not on the list gets a reason and nothing else") {
       connection.send(valid_open());
       const auto reply = connection.receive();
       const auto* error = reply ? std::get_if<ErrorReply>(&reply->message) : nullptr;
-      if (error == nullptr || error->kind != "permission" || !reply->fds.empty() || !connection.hung_up()) return false;
+      if (error == nullptr || error->kind != "permission" || !reply->fds.empty() ||
+          !connection.hung_up())
+        return false;
     }
     return true;
   };

@@ -37,7 +37,8 @@ bool size_is_fixed(int segment) {
   all &= refused(ftruncate(segment, size + 4096) == 0, "grow");
   all &= refused(fallocate(segment, 0, 0, size + 4096) == 0, "grow by fallocate");
   all &= refused(fallocate(segment, FALLOC_FL_COLLAPSE_RANGE, 0, 4096) == 0, "collapse");
-  for (const int seal : {F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, F_SEAL_FUTURE_WRITE})
+  for (const int seal :
+       {F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, F_SEAL_FUTURE_WRITE})
     all &= refused(fcntl(segment, F_ADD_SEALS, seal) == 0, "a further seal");
   all &= fstat(segment, &info) == 0 && info.st_size == size;
   return all;
@@ -49,15 +50,20 @@ bool cannot_be_written(int fd, const void* mapped, std::size_t size) {
   bool all = refused(write(fd, &byte, 1) >= 0, "write");
   all &= refused(pwrite(fd, &byte, 1, 0) >= 0, "pwrite");
   all &= refused(pwritev2(fd, &from, 1, 0, 0) >= 0, "pwritev2");
-  all &= refused(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED, "map for writing");
-  all &= refused(mprotect(const_cast<void*>(mapped), size, PROT_READ | PROT_WRITE) == 0, "mprotect");
+  all &= refused(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) != MAP_FAILED,
+                 "map for writing");
+  all &=
+      refused(mprotect(const_cast<void*>(mapped), size, PROT_READ | PROT_WRITE) == 0, "mprotect");
   for (const int mode : {O_WRONLY, O_RDWR, O_WRONLY | O_TRUNC, O_RDONLY})
     all &= refused(open(proc_fd(fd).c_str(), mode) >= 0, "open again through /proc");
   all &= refused(truncate(proc_fd(fd).c_str(), 0) == 0, "truncate through /proc");
   all &= refused(fchmod(fd, 0666) == 0, "fchmod");
   all &= refused(fchown(fd, geteuid(), getegid()) == 0, "fchown");
-  all &= refused(linkat(AT_FDCWD, proc_fd(fd).c_str(), AT_FDCWD, "/tmp/jobring-linked", AT_SYMLINK_FOLLOW) == 0, "link");
-  all &= refused(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0, "punch a hole");
+  all &= refused(linkat(AT_FDCWD, proc_fd(fd).c_str(), AT_FDCWD, "/tmp/jobring-linked",
+                        AT_SYMLINK_FOLLOW) == 0,
+                 "link");
+  all &= refused(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096) == 0,
+                 "punch a hole");
   // Access cannot be added to a descriptor; the attempt is ignored.
   fcntl(fd, F_SETFL, O_RDWR);
   all &= refused(pwrite(fd, &byte, 1, 0) >= 0, "pwrite after F_SETFL");
@@ -108,7 +114,8 @@ TEST_CASE("a client cannot reach into the processes of the daemon") {
       iovec local{&byte, 1}, remote{&byte, 1};
       all &= refused(open((proc + "/mem").c_str(), O_RDWR) >= 0, "its memory");
       all &= refused(access((proc + "/fd/0").c_str(), F_OK) == 0, "its descriptors");
-      all &= refused(process_vm_writev(pid, &local, 1, &remote, 1, 0) >= 0 || errno != EPERM, "process_vm_writev");
+      all &= refused(process_vm_writev(pid, &local, 1, &remote, 1, 0) >= 0 || errno != EPERM,
+                     "process_vm_writev");
       all &= refused(::kill(pid, 0) == 0, "signals");
     }
     return all;
@@ -117,21 +124,24 @@ TEST_CASE("a client cannot reach into the processes of the daemon") {
   daemon.check_unharmed();
 }
 
-TEST_CASE("a client cannot make workers or supervisor wait on its bell, however it fills or empties it") {
+TEST_CASE(
+    "a client cannot make workers or supervisor wait on its bell, however it fills or empties it") {
   OpenDaemon daemon(2, R"(, "modules": [")" + test_module("faulty") + R"("])");
   GoodClient good(daemon.connect());
   Stranger hostile(kStranger, [&] {
     RawConnection connection(daemon.socket());
     RawChannel channel(connection, 64);
     const std::uint16_t echo = channel.name_handler("echo"), crash = channel.name_handler("crash");
-    // Without O_NONBLOCK, which belongs to the open file and so to all who share it, a write to a full eventfd waits.
+    // Without O_NONBLOCK, which belongs to the open file and so to all who share it, a write to a
+    // full eventfd waits.
     const int bell = channel.fds()[3].get();
     fcntl(bell, F_SETFL, 0);
     const std::uint64_t full = ~std::uint64_t{0} - 1;
     if (::send(bell, &full, sizeof full, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == ENOTSOCK) {
       [[maybe_unused]] const ssize_t n = write(bell, &full, sizeof full);
     }
-    // A completion rings the client, if it says that it waits; and the death of a worker rings every client.
+    // A completion rings the client, if it says that it waits; and the death of a worker rings
+    // every client.
     for (int i = 0; i < 200; ++i) {
       channel.view().header().waiting = WaitingWord::until(std::uint64_t(i) + 1);
       channel.submit(echo, "x");

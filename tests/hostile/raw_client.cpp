@@ -11,7 +11,8 @@
 
 namespace jobring::test {
 
-RawConnection::RawConnection(const std::string& path) : socket_(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) {
+RawConnection::RawConnection(const std::string& path)
+    : socket_(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
@@ -67,7 +68,8 @@ RawChannel::RawChannel(RawConnection& connection, std::uint32_t slots, const std
     throw std::runtime_error("the daemon hung up before the open");
   auto reply = connection.receive();
   if (!reply) throw std::runtime_error("the daemon hung up instead of opening");
-  if (const auto* error = std::get_if<ErrorReply>(&reply->message)) throw std::runtime_error(error->what);
+  if (const auto* error = std::get_if<ErrorReply>(&reply->message))
+    throw std::runtime_error(error->what);
   reply_ = std::get<OpenReply>(reply->message);
   fds_ = std::move(reply->fds);
   const ChannelShape shape{reply_.slots, reply_.max_payload, reply_.max_result};
@@ -91,7 +93,8 @@ std::uint16_t RawChannel::name_handler(const std::string& name) {
   return std::uint16_t(index);
 }
 
-std::uint32_t RawChannel::submit(std::uint16_t handler, std::string_view payload, std::uint32_t priority) {
+std::uint32_t RawChannel::submit(std::uint16_t handler, std::string_view payload,
+                                 std::uint32_t priority) {
   const std::uint32_t index = next_slot_++ % reply_.slots;
   Slot& slot = view_.slot(index);
   std::memcpy(view_.payload(index, payload.size()), payload.data(), payload.size());

@@ -1,4 +1,5 @@
-// A client without the client library: its own words on the control socket, its own hands in the shared memory.
+// A client without the client library: its own words on the control socket, its own hands in the
+// shared memory.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,9 @@ class RawConnection {
   int fd() const { return socket_.get(); }
   // False once the daemon has hung up.
   bool send(const std::string& bytes, std::span<const int> fds = {});
-  bool send(const ClientRequest& request, std::span<const int> fds = {}) { return send(encode(request), fds); }
+  bool send(const ClientRequest& request, std::span<const int> fds = {}) {
+    return send(encode(request), fds);
+  }
   // The next reply; empty if the daemon hangs up first. Throws after ten seconds of silence.
   struct Reply {
     ClientReply message;
@@ -52,7 +55,8 @@ class RawChannel {
   // In the order of the reply: segment, doorbell, pool page, bell, and one event per worker.
   const std::vector<UniqueFd>& fds() const { return fds_; }
 
-  // Submits as a well-behaved client would, in the next slot whatever its state. The handler is an index into names.
+  // Submits as a well-behaved client would, in the next slot whatever its state. The handler is an
+  // index into names.
   std::uint32_t submit(std::uint16_t handler, std::string_view payload, std::uint32_t priority = 1);
   std::uint16_t name_handler(const std::string& name);
   void ring_workers() const;

@@ -38,7 +38,8 @@ void scribble_over(RawChannel& channel, std::mt19937_64& random, int acts) {
       scribble(channel.view(), channel.base(), channel.size(), decisions);
     }
     if (random() % 16 == 0) {
-      channel.doorbell().set_ready(std::uint32_t(random() % kPriorities), channel.reply().ready_bit);
+      channel.doorbell().set_ready(std::uint32_t(random() % kPriorities),
+                                   channel.reply().ready_bit);
       channel.ring_workers();
     }
     if (random() % 32 == 0) std::this_thread::yield();
@@ -54,7 +55,8 @@ bool open_and_scribble(const std::string& socket, std::uint64_t seed, int rounds
     for (int burst = 0; burst < 20; ++burst) {
       for (int jobs = int(random() % 8); jobs > 0; --jobs) {
         const std::string payload(random() % 300, char(random()));
-        channel.submit(random() % 4 == 0 ? exec : echo, payload, std::uint32_t(random() % kPriorities));
+        channel.submit(random() % 4 == 0 ? exec : echo, payload,
+                       std::uint32_t(random() % kPriorities));
       }
       scribble_over(channel, random, 50);
     }
@@ -64,7 +66,9 @@ bool open_and_scribble(const std::string& socket, std::uint64_t seed, int rounds
 
 }  // namespace
 
-TEST_CASE("a client that scribbles over its channel and doorbell harms nobody else, and is thrown out with a reason") {
+TEST_CASE(
+    "a client that scribbles over its channel and doorbell harms nobody else, and is thrown out "
+    "with a reason") {
   const std::uint64_t seed = seed_of_test();
   CAPTURE(seed);
   OpenDaemon daemon(3);
@@ -156,8 +160,9 @@ TEST_CASE("holes punched into a segment while workers read and write it do no ha
     std::atomic<int> failed{0}, punched{0};
     std::jthread puncher([&](const std::stop_token& over) {
       while (!over.stop_requested()) {
-        const int result = fallocate(channel.fds()[0].get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                                     off_t(channel.size()));
+        const int result =
+            fallocate(channel.fds()[0].get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                      off_t(channel.size()));
         ++(result == 0 ? punched : failed);
         madvise(channel.base(), channel.size(), MADV_REMOVE);
       }

@@ -22,9 +22,11 @@ Stranger::Stranger(uid_t uid, const std::function<bool()>& act) {
   if (pid_ < 0) throw std::runtime_error("fork");
   if (pid_ != 0) return;
   int status = 1;
-  if (setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0) {
+  if (setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 &&
+      setresuid(uid, uid, uid) == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_DUMPABLE, 1);  // cleared by the change of uid; without it /proc/self belongs to root
+    prctl(PR_SET_DUMPABLE,
+          1);  // cleared by the change of uid; without it /proc/self belongs to root
     try {
       status = act() ? 0 : 2;
     } catch (const std::exception& e) {
@@ -56,7 +58,8 @@ OpenDaemon::OpenDaemon(unsigned workers, const std::string& pool, const std::str
              R"(, "users": [65534, 65533])" + more) {
   chmod(dir().path().c_str(), 0711);
   GoodClient(connect()).work(50);
-  if (!eventually([&] { return this->workers().size() == workers; })) throw std::runtime_error("workers are missing");
+  if (!eventually([&] { return this->workers().size() == workers; }))
+    throw std::runtime_error("workers are missing");
   workers_ = this->workers();
 }
 
@@ -92,7 +95,8 @@ void GoodClient::work(int jobs) {
     open.emplace_back(pool_.submit("echo", text), text);
   }
   for (auto& [future, text] : open) {
-    if (!future.wait_for(std::chrono::seconds(60))) throw std::runtime_error("a good client's job does not end");
+    if (!future.wait_for(std::chrono::seconds(60)))
+      throw std::runtime_error("a good client's job does not end");
     if (future.get() != text) throw std::runtime_error("a good client's job has a wrong result");
   }
 }

@@ -34,11 +34,13 @@ class Stranger {
 class OpenDaemon : public Daemon {
  public:
   // `pool` is more of the pool's settings, `more` of the top level's; each with a leading comma.
-  explicit OpenDaemon(unsigned workers = 2, const std::string& pool = "", const std::string& more = "");
+  explicit OpenDaemon(unsigned workers = 2, const std::string& pool = "",
+                      const std::string& more = "");
 
-  // The daemon and the very workers that it started with live; no sanitizer has said a word. Call with the test's end.
+  // The daemon and the very workers that it started with live; no sanitizer has said a word. Call
+  // with the test's end.
   void check_unharmed() const;
-  std::size_t open_files() const;   // of the daemon
+  std::size_t open_files() const;    // of the daemon
   std::size_t resident_kib() const;  // of the daemon
 
  private:

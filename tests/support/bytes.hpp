@@ -1,4 +1,5 @@
-// Bytes as a stream of small decisions: what a fuzzer or a seeded generator gives, a hostile client plays.
+// Bytes as a stream of small decisions: what a fuzzer or a seeded generator gives, a hostile client
+// plays.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,9 @@ class Bytes {
     return value;
   }
   std::uint8_t byte() { return take<std::uint8_t>(); }
-  std::uint32_t below(std::uint32_t bound) { return bound > 256 ? take<std::uint16_t>() % bound : byte() % bound; }
+  std::uint32_t below(std::uint32_t bound) {
+    return bound > 256 ? take<std::uint16_t>() % bound : byte() % bound;
+  }
   std::string_view text(std::size_t most) {
     const std::size_t n = std::min(most, bytes_.size());
     const std::string_view view(reinterpret_cast<const char*>(bytes_.data()), n);

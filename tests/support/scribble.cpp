@@ -5,7 +5,8 @@
 namespace jobring::test {
 namespace {
 
-// A value that is likely to hurt: near a boundary, near what stands there, a state word, or anything.
+// A value that is likely to hurt: near a boundary, near what stands there, a state word, or
+// anything.
 std::uint64_t value_for(Bytes& bytes, std::uint64_t current, std::uint32_t slots) {
   switch (bytes.byte() % 6) {
     case 0:
@@ -18,7 +19,8 @@ std::uint64_t value_for(Bytes& bytes, std::uint64_t current, std::uint32_t slots
       return std::uint64_t{1} << bytes.byte() % 64;
     case 4:
       // State and ring words, with the generation that stands there or the next.
-      return StateWord(SlotState(bytes.byte() % 8), bytes.byte() % 4, StateWord(current).generation() + bytes.byte() % 3)
+      return StateWord(SlotState(bytes.byte() % 8), bytes.byte() % 4,
+                       StateWord(current).generation() + bytes.byte() % 3)
           .raw();
     default: {
       const std::uint32_t index = bytes.below(2 * slots);
@@ -33,7 +35,9 @@ void scribble_word(const ChannelView& view, unsigned char* base, Bytes& bytes) {
   const auto word_at = [&](std::size_t offset) -> std::atomic<std::uint64_t>& {
     return *reinterpret_cast<std::atomic<std::uint64_t>*>(base + offset);
   };
-  const auto poke = [&](auto& word) { word.store(decltype(word.load())(value_for(bytes, word.load(), view.shape().slots))); };
+  const auto poke = [&](auto& word) {
+    word.store(decltype(word.load())(value_for(bytes, word.load(), view.shape().slots)));
+  };
   const std::uint32_t priority = bytes.below(kPriorities);
   switch (bytes.byte() % 14) {
     case 0:

@@ -8,8 +8,9 @@
 
 namespace jobring::test {
 
-// Which word or range, and what, is read from `bytes`: rings, queue, retry bits, state words with near generations,
-// requests with lengths about the limit, names, or any bytes anywhere in the segment [base, base + size).
+// Which word or range, and what, is read from `bytes`: rings, queue, retry bits, state words with
+// near generations, requests with lengths about the limit, names, or any bytes anywhere in the
+// segment [base, base + size).
 void scribble(const ChannelView& view, unsigned char* base, std::size_t size, Bytes& bytes);
 
 }  // namespace jobring::test
