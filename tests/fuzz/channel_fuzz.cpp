@@ -145,6 +145,7 @@ class Run {
     if (!client_) {
       client_ = open_client(channel_, w.hostile_bell.segment.get(), w.page_read_only.get(),
                             w.supervisor.event(0));
+      if (!client_) return;
       const HandlerId echo{0};
       for (int i = bytes_.byte() % 4; i > 0; --i) {
         const int slot = client_->free_slot();

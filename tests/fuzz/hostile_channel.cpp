@@ -70,8 +70,8 @@ std::unique_ptr<Channel::Impl> open_client(const HostileChannel& channel, int do
     violated("send_control to the client");
   auto core = std::make_shared<detail::ClientCore>(UniqueFd(sockets[1]), -1, "fuzzed", "fuzzer");
   auto opened = Channel::Impl::open(std::move(core), "fuzzed", {});
-  if (!opened) violated("the client does not open its channel");
-  return std::move(*opened);
+  // It refuses a channel whose version was scribbled over.
+  return opened ? std::move(*opened) : nullptr;
 }
 
 }  // namespace jobring::fuzz

@@ -42,7 +42,8 @@ class HostileChannel {
   std::uint32_t next_slot_ = 0;
 };
 
-// The product's own client over such a channel, without a daemon behind its socket.
+// The product's own client over such a channel, without a daemon behind its socket. Null if it
+// refuses to open it.
 std::unique_ptr<Channel::Impl> open_client(const HostileChannel& channel, int doorbell,
                                            int pool_page, int event);
 
