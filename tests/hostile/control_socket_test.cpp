@@ -226,20 +226,16 @@ TEST_CASE("a peer that floods the daemon with requests does not keep others wait
   OpenDaemon daemon;
   let_loose(daemon, [&] {
     RawConnection connection(daemon.socket());
-    std::jthread reader([&] {
-      char buffer[4096];
-      while (recv(connection.fd(), buffer, sizeof buffer, 0) > 0) {
-      }
-    });
     const std::string ping = encode(ClientRequest(PingRequest{})),
                       nothing = encode(ClientRequest(CloseRequest{"x", 1}));
     const auto end = std::chrono::steady_clock::now() + 1s;
     while (std::chrono::steady_clock::now() < end) {
       for (int i = 0; i < 100; ++i) {
-        if (!connection.send(i % 10 == 0 ? ping : nothing)) return false;
+        if (!connection.send(nothing)) return false;
       }
+      // It reads what it asks for: a peer that does not is another test.
+      if (!connection.send(ping) || !connection.receive()) return false;
     }
-    shutdown(connection.fd(), SHUT_RDWR);
     return true;
   });
 }
