@@ -124,8 +124,11 @@ class SupervisorDies : public Scene {
 
   void act() {
     const auto kill_worker = [&](pid_t worker) {
+      const pid_t command = command_of(worker);
       ::kill(worker, SIGKILL);
       REQUIRE(soon([&] { return process_state(worker) == 'Z'; }));
+      // Its command dies of that, as the daemon's child: not sooner in one round than in another.
+      if (command != 0) REQUIRE(soon([&] { return process_state(command) != 'S'; }));
     };
     switch (deed_) {
       case Deed::recover_retry:
