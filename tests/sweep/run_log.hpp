@@ -20,9 +20,11 @@ struct RunNote {
 };
 
 struct RunLog {
-  std::atomic<std::uint32_t> hold;  // written by the test: while not 0, "hold" jobs do not end
+  // Written by the test: which "hold" jobs do not end. 0: none, 1: all, 2: those of even tags.
+  std::atomic<std::uint32_t> hold;
   RunNote notes[kNotes];
 
+  bool holds(std::uint64_t tag) const { return hold == 1 || (hold == 2 && tag % 2 == 0); }
   RunNote& note(std::uint64_t tag) { return notes[tag % kNotes]; }
 };
 

@@ -57,7 +57,7 @@ class Player {
                               std::string_view(text, std::size_t(n)), order.tag + i, options);
           }
         }
-        channel_->submit();
+        if (order.unpublished == 0) channel_->submit();
         break;
       case Actor::Act::collect:
         while (ended_.size() < order.count && channel_->outstanding() != 0) {

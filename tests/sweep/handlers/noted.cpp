@@ -31,13 +31,14 @@ RunLog& run_log() {
 
 template <class Body>
 void noted(jobring::Job& job, Body body) {
-  RunNote& note = run_log().note(std::stoull(std::string(job.text())));
+  const std::uint64_t tag = std::stoull(std::string(job.text()));
+  RunNote& note = run_log().note(tag);
   // A zombie would count as alive: the daemon reaps a worker before it gives its job to another.
   const int earlier = note.runner.exchange(getpid());
   if (earlier != 0 && earlier != getpid() && (kill(earlier, 0) == 0 || errno != ESRCH))
     ++note.overlaps;
   ++note.begins;
-  body();
+  body(tag);
   job.reply(job.text());
   ++note.ends;
   note.runner = 0;
@@ -46,13 +47,13 @@ void noted(jobring::Job& job, Body body) {
 }  // namespace
 
 JOBRING_HANDLER(note, job) {
-  noted(job, [] {});
+  noted(job, [](std::uint64_t) {});
 }
 
 // Ends when the test lets it go, or when it is asked to stop.
 JOBRING_HANDLER(hold, job) {
-  noted(job, [&] {
-    while (run_log().hold != 0 && !job.stop_requested()) {
+  noted(job, [&](std::uint64_t tag) {
+    while (run_log().holds(tag) && !job.stop_requested()) {
       const timespec moment{0, 200'000};
       nanosleep(&moment, nullptr);
     }
