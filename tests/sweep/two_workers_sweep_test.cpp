@@ -99,7 +99,12 @@ class WorkerSteals : public TwoWorkers {
     client_->tell({.act = Act::collect, .count = 5});
     sleeps_on_completions(*client_);
     auto victim = std::make_unique<Tracee>(note(tag_).runner);
+    // From where its handler sleeps a moment, and then finds that it may end.
+    Tracee::At at = Tracee::At::instruction;
+    while (at == Tracee::At::instruction) at = victim->step();
+    REQUIRE(at == Tracee::At::asleep);
     house_.log().hold = 2;
+    REQUIRE(victim->wait_awake(std::chrono::seconds(20)) == Tracee::At::instruction);
     return victim;
   }
 
