@@ -38,10 +38,10 @@ class Actor {
     std::uint32_t count = 0;
     std::uint64_t tag = 0;
     std::uint32_t crash_retries = 0;
-    std::uint32_t hold = 0;    // 1: the jobs run until the test lets them go, 2: they are commands
-                               // that sleep
+    std::uint32_t hold = 0;  // 1: the jobs run until the test lets them go, 2: they are commands
+                             // that sleep
     std::uint32_t unpublished = 0;  // 1: published with the next submit
-    std::uint32_t marked = 0;  // 1: between two sweep_marker()s; it must be traced
+    std::uint32_t marked = 0;       // 1: between two sweep_marker()s; it must be traced
   };
   struct Ended {
     std::uint64_t tag;

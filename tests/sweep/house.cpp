@@ -39,16 +39,16 @@ House::House(std::uint32_t workers, const std::string& pool)
   close(fd);
   if (base == MAP_FAILED) throw std::runtime_error("cannot map the run log");
   log_ = static_cast<RunLog*>(base);
-  write_file(dir_ / "config.json",
-             "{\"socket\": \"" + socket_ + "\", \"log\": {\"level\": \"debug\"}, " +
-                 "\"kill_grace\": \"1s\", \"pools\": {\"default\": {\"workers\": " +
-                 std::to_string(workers) + ", \"spin\": 0, \"slots\": " +
-                 std::to_string(kShape.slots) + ", \"max_payload\": \"192B\", " +
-                 "\"max_result\": \"192B\", \"max_channels\": " + std::to_string(kChannelsMax) +
-                 ", \"modules\": [\"" + test_module("noted") + "\"], \"environment\": {\"" +
-                 kRunLogVariable + "\": \"" + notes + "\"}, \"command\": [\"" +
-                 program("gated_worker") + "\", \"" + gate + "\", \"" + program("jobring-worker") +
-                 "\"]" + pool + "}}}");
+  write_file(
+      dir_ / "config.json",
+      "{\"socket\": \"" + socket_ + "\", \"log\": {\"level\": \"debug\"}, " +
+          "\"kill_grace\": \"1s\", \"pools\": {\"default\": {\"workers\": " +
+          std::to_string(workers) + ", \"spin\": 0, \"slots\": " + std::to_string(kShape.slots) +
+          ", \"max_payload\": \"192B\", " +
+          "\"max_result\": \"192B\", \"max_channels\": " + std::to_string(kChannelsMax) +
+          ", \"modules\": [\"" + test_module("noted") + "\"], \"environment\": {\"" +
+          kRunLogVariable + "\": \"" + notes + "\"}, \"command\": [\"" + program("gated_worker") +
+          "\", \"" + gate + "\", \"" + program("jobring-worker") + "\"]" + pool + "}}}");
   start();
 }
 

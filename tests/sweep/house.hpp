@@ -28,8 +28,8 @@ bool soon(Condition condition) {
 
 class House {
  public:
-  // Small channels, nobody spins, payloads and results stay in their slots. `pool` is more members of
-  // the pool's config, each with a leading comma.
+  // Small channels, nobody spins, payloads and results stay in their slots. `pool` is more members
+  // of the pool's config, each with a leading comma.
   explicit House(std::uint32_t workers, const std::string& pool = "");
   ~House();
   House(const House&) = delete;
@@ -44,7 +44,8 @@ class House {
   // Its tracer has killed and reaped it.
   void gone() { daemon_ = -1; }
   bool up() const { return daemon_ > 0; }
-  // What a dead daemon leaves behind becomes our child: true when all of it has ended, `ours` apart.
+  // What a dead daemon leaves behind becomes our child: true when all of it has ended, `ours`
+  // apart.
   static bool nothing_left(const std::vector<pid_t>& ours);
 
   pid_t daemon() const { return daemon_; }

@@ -1,5 +1,6 @@
-// Two processes at once: one stopped at some instruction of its operation while another is killed at
-// some instruction of its own, then let go; or killed as well, while the first death is recovered.
+// Two processes at once: one stopped at some instruction of its operation while another is killed
+// at some instruction of its own, then let go; or killed as well, while the first death is
+// recovered.
 #include <doctest/doctest.h>
 #include <signal.h>
 
@@ -152,19 +153,15 @@ class Pairs : public Scene {
   }
   std::unique_ptr<Tracee> visitor_enqueues() {
     auto tracee = std::make_unique<Tracee>(visitor_->pid());
-    visitor_->tell({.act = Act::submit,
-                    .count = 2,
-                    .tag = tag_ + 6,
-                    .crash_retries = retries_,
-                    .marked = 1});
+    visitor_->tell(
+        {.act = Act::submit, .count = 2, .tag = tag_ + 6, .crash_retries = retries_, .marked = 1});
     REQUIRE(tracee->run_to_marker() == Tracee::At::marker);
     return tracee;
   }
   void submit() {
-    REQUIRE(client_->ask(
-        {.act = Act::submit, .count = 4, .tag = tag_, .crash_retries = retries_}));
-    REQUIRE(other_->ask(
-        {.act = Act::submit, .count = 2, .tag = tag_ + 4, .crash_retries = retries_}));
+    REQUIRE(client_->ask({.act = Act::submit, .count = 4, .tag = tag_, .crash_retries = retries_}));
+    REQUIRE(
+        other_->ask({.act = Act::submit, .count = 2, .tag = tag_ + 4, .crash_retries = retries_}));
     client_->tell({.act = Act::collect, .count = 4});
     other_->tell({.act = Act::collect, .count = 2});
     sleeps_on_completions(*client_);

@@ -16,7 +16,7 @@ struct RunNote {
   std::atomic<std::uint32_t> begins;
   std::atomic<std::uint32_t> ends;
   std::atomic<std::uint32_t> overlaps;  // runs that began while the process of an earlier one lived
-  std::atomic<std::int32_t> runner;     // process that runs it now, or that died running it; 0: none
+  std::atomic<std::int32_t> runner;  // process that runs it now, or that died running it; 0: none
 };
 
 struct RunLog {

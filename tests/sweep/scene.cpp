@@ -28,9 +28,8 @@ void Scene::doze(Tracee& tracee) {
 void Scene::sleeps_on_completions(const Actor& client) {
   house_.view().refresh();
   const ChannelView& channel = house_.view().channel_of(client.pid());
-  REQUIRE(soon([&] {
-    return channel.header().waiting.load() != 0 && process_state(client.pid()) == 'S';
-  }));
+  REQUIRE(soon(
+      [&] { return channel.header().waiting.load() != 0 && process_state(client.pid()) == 'S'; }));
 }
 
 std::uint64_t Scene::new_tags(std::uint32_t count) {

@@ -1,5 +1,5 @@
-// What all sweeps share: a daemon, a client whose jobs are at stake, a client that looks on, and the
-// checks that hold after any kill.
+// What all sweeps share: a daemon, a client whose jobs are at stake, a client that looks on, and
+// the checks that hold after any kill.
 #pragma once
 
 #include <cstdint>

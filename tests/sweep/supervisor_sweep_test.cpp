@@ -1,5 +1,5 @@
-// The supervisor killed at every instruction of what it does: its clients learn at once, its workers
-// and their commands end, nothing stays, and the next daemon starts in the same place.
+// The supervisor killed at every instruction of what it does: its clients learn at once, its
+// workers and their commands end, nothing stays, and the next daemon starts in the same place.
 #include <doctest/doctest.h>
 #include <signal.h>
 
@@ -39,8 +39,8 @@ class SupervisorDies : public Scene {
     house_.log().hold = 1;
     tag_ = new_tags(3);
     Actor& runner = deed_ == Deed::client_death ? *visitor_ : *client_;
-    REQUIRE(runner.ask(
-        {.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = 1, .hold = 1}));
+    REQUIRE(
+        runner.ask({.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = 1, .hold = 1}));
     REQUIRE(soon([&] { return note(tag_).begins == 1; }));
     REQUIRE(client_->ask({.act = Act::submit, .count = 1, .hold = 2}));
     REQUIRE(soon([&] { return running() == 2 && command_of(other_worker()) != 0; }));
@@ -53,7 +53,6 @@ class SupervisorDies : public Scene {
     house_.view().watch(house_.log(), tag_, 3);
     channels_ = house_.view().channels().size();
     house_.close_gate();
-    std::vector<pid_t> all = children_of(house_.daemon());
     auto victim = std::make_unique<Tracee>(house_.daemon());
     doze(*victim);
     act();

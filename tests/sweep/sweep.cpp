@@ -26,7 +26,8 @@ bool goes_on(Operation& operation, Tracee& victim, At at) {
     if (victim.idle() && operation.over()) return false;
     at = victim.wait_awake(kPatience);
     if (at == At::asleep)
-      throw std::runtime_error("the victim sleeps, and nothing wakes it, before its operation is over");
+      throw std::runtime_error(
+          "the victim sleeps, and nothing wakes it, before its operation is over");
   }
   return at == At::instruction;
 }

@@ -7,9 +7,9 @@
 // differ. So by default the victim is killed directly after each visible instruction, and at some
 // other points at random; JOBRING_EXHAUSTIVE=1 kills at every point.
 //
-// A point is named by what others saw before it: so many system calls, then so many changes, then so
-// many instructions. The victim runs through its system calls at full speed and is stepped from the
-// last one. So a point is found again even where formatting a pid or the time of day takes an
+// A point is named by what others saw before it: so many system calls, then so many changes, then
+// so many instructions. The victim runs through its system calls at full speed and is stepped from
+// the last one. So a point is found again even where formatting a pid or the time of day takes an
 // instruction more or less than in the first pass.
 #pragma once
 

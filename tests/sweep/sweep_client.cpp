@@ -112,4 +112,3 @@ int main(int argc, char** argv) {
   }
   _exit(0);  // no destructors: its channel ends with it
 }
-

@@ -50,13 +50,13 @@ class Tracee {
   // When asleep: has the call return at once, with EINTR.
   void rouse();
 
-  std::uint64_t pc() const;            // of the next instruction
+  std::uint64_t pc() const;  // of the next instruction
   // The system call it sleeps in waits for events in general (epoll), not for an answer.
   bool idle() const { return idle_; }
   pid_t pid() const { return pid_; }
 
-  void kill();     // SIGKILL, and reaps it as its tracer; its parent learns of it then
-  void let_go();   // it runs freely from here
+  void kill();    // SIGKILL, and reaps it as its tracer; its parent learns of it then
+  void let_go();  // it runs freely from here
 
  private:
   bool in_vdso(std::uint64_t pc) const { return pc >= vdso_begin_ && pc < vdso_end_; }

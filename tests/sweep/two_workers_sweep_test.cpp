@@ -46,8 +46,8 @@ class WorkerTakesOver : public TwoWorkers {
     tag_ = new_tags(1);
     house_.view().watch(house_.log(), tag_, 1);
     house_.log().hold = 1;
-    REQUIRE(client_->ask(
-        {.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = 3, .hold = 1}));
+    REQUIRE(
+        client_->ask({.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = 3, .hold = 1}));
     REQUIRE(soon([&] { return note(tag_).begins == 1; }));
     REQUIRE(runs(*client_, 1));  // by the other one, which now has the channel mapped
     client_->tell({.act = Act::collect, .count = 1});
@@ -133,8 +133,8 @@ class WorkerSteals : public TwoWorkers {
     if (tag_ % 2 == 0) ++tag_;  // the first one is the victim's, and let go before the second
     house_.view().watch(house_.log(), tag_, 5);
     house_.log().hold = 1;
-    REQUIRE(client_->ask(
-        {.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = 2, .hold = 1}));
+    REQUIRE(
+        client_->ask({.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = 2, .hold = 1}));
     REQUIRE(soon([&] { return note(tag_).begins == 1; }));
     victim_index_ = 1 - sleeper();
     // Until the other one takes jobs for short, and claims several at once.

@@ -32,8 +32,7 @@ class WorkerRuns : public Scene {
     doze(*victim);
     tag_ = new_tags(1);
     house_.view().watch(house_.log(), tag_, 1);
-    REQUIRE(client_->ask(
-        {.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = retries_}));
+    REQUIRE(client_->ask({.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = retries_}));
     client_->tell({.act = Act::collect, .count = 1});
     sleeps_on_completions(*client_);
     channel_ = house_.view().channel_of(client_->pid());
