@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <algorithm>
+
 #include "tests/sweep/proc.hpp"
 #include "tests/sweep/scene.hpp"
 
@@ -153,7 +155,34 @@ class WorkerSteals : public TwoWorkers {
   std::uint32_t victim_index_ = 0;
 };
 
+// A worker is killed in its sleep, and no successor comes: clients must not ring it any more.
+class SleeperDies : public TwoWorkers {
+ public:
+  std::unique_ptr<Tracee> begin(unsigned) override { return nullptr; }
+  void audit() override {}
+
+  void play(std::uint32_t index) {
+    const std::vector<pid_t> workers = house_.worker_pids();
+    REQUIRE(rest());
+    house_.close_gate();
+    kill(workers.at(index), SIGKILL);
+    REQUIRE(soon([&] {
+      const auto children = children_of(house_.daemon());
+      return children.size() == 2 &&
+             std::find(children.begin(), children.end(), workers.at(index)) == children.end();
+    }));
+    CHECK_MESSAGE(runs(*other_, 1), "a job is announced to a dead worker only");
+    house_.open_gate();
+    check_all_goes_on();
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a worker killed in its sleep is not rung in the place of another that sleeps") {
+  SleeperDies operation;
+  for (std::uint32_t index = 0; index < 2; ++index) operation.play(index);
+}
 
 TEST_CASE("a worker killed anywhere while it takes over a dead one's job strands nothing") {
   WorkerTakesOver operation;
