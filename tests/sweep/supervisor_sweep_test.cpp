@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <algorithm>
+
 #include "tests/sweep/proc.hpp"
 #include "tests/sweep/scene.hpp"
 
@@ -54,9 +56,12 @@ class SupervisorDies : public Scene {
     channels_ = house_.view().channels().size();
     house_.close_gate();
     auto victim = std::make_unique<Tracee>(house_.daemon());
-    doze(*victim);
+    // A death is told in several ways. All of them have come before the supervisor looks, so that
+    // it finds them in the same order every time; a request finds it asleep.
+    const bool request = deed_ == Deed::open || deed_ == Deed::close;
+    if (request) doze(*victim);
     act();
-    REQUIRE(victim->wait_awake(std::chrono::seconds(20)) == Tracee::At::instruction);
+    if (request) REQUIRE(victim->wait_awake(std::chrono::seconds(20)) == Tracee::At::instruction);
     return victim;
   }
 
@@ -70,7 +75,10 @@ class SupervisorDies : public Scene {
       case Deed::close:
         return visitor_->answered();
       case Deed::client_death:
-        return house_.view().channels().size() < channels_;
+        // It is forgotten when the busy worker has let go of it, too: that is not waited for.
+        return house_.view().channels().size() < channels_ ||
+               std::any_of(house_.view().channels().begin(), house_.view().channels().end(),
+                           [](const ChannelView& c) { return c.header().closing.load() == 2; });
     }
     return true;
   }
