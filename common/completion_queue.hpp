@@ -16,6 +16,7 @@
 //    capacity() covers both.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -36,7 +37,7 @@ template <template <class> class Atomic = std::atomic>
 struct CompletionLines {
   alignas(kCacheLine) Atomic<std::uint64_t> tail;  // a hint, moved by workers
   alignas(kCacheLine)
-      Atomic<std::uint64_t> head;  // written by the client; workers look only to detect nonsense
+      Atomic<std::uint64_t> head;  // written by the client; a floor for workers whose view is old
 };
 
 // Lap of a position. The first lap is 1, because fresh memory is 0.
@@ -79,8 +80,10 @@ class CompletionProducer {
         ++cursor_;  // filled, by a worker that has not moved the tail (or died before it could)
         continue;
       }
-      // Our view is older than a whole lap.
-      tail = lines_->tail.load(std::memory_order_acquire);
+      // Our view is older than a whole lap. So is the tail, if every worker for a lap died before
+      // it moved it; the client's head never is: it is published before a slot is used again.
+      tail = std::max(lines_->tail.load(std::memory_order_acquire),
+                      lines_->head.load(std::memory_order_acquire));
       if (tail <= cursor_) return false;
       cursor_ = tail;
     }

@@ -69,6 +69,20 @@ TEST_CASE("a worker that slept for many laps goes on where the queue is now") {
   CHECK(word.index() == 1234);
 }
 
+TEST_CASE("the queue goes on if every worker for laps dies before it moves the tail") {
+  Queue queue(8);
+  auto consumer = queue.consumer();
+  CompletionWord word(0);
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    auto doomed = queue.producer();
+    REQUIRE(doomed.publish(i, i));
+    REQUIRE(consumer.take(word));
+    REQUIRE(word.index() == i);
+    consumer.publish_head();
+  }
+  CHECK(queue.lines.tail.load() == 0);
+}
+
 TEST_CASE("cells that a client scribbled over end publishing, not the worker") {
   Queue queue(8);
   for (auto& cell : queue.cells) cell.store(~std::uint64_t{0});
