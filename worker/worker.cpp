@@ -370,7 +370,12 @@ void Worker::sleep() {
           const std::uint32_t bit = w * 64 + std::uint32_t(std::countr_zero(bits));
           // One that we do not map yet is not ours to clear: look() maps it.
           if (doorbell->channels[bit] == nullptr) return;
-          if (settle_ready(*doorbell, bit, priority)) return;
+          if (settle_ready(*doorbell, bit, priority)) {
+            // There, and not by way of look(): two workers in step could each find the bit taken
+            // down by the other's settling, for ever.
+            visit(*doorbell, bit, priority);
+            return;
+          }
         }
       }
     }
