@@ -94,8 +94,15 @@ bool Worker::visit(WorkerDoorbell& doorbell, std::uint32_t bit, std::uint32_t pr
     return false;
   }
   std::uint32_t count = 0;
-  if (channel->view.header().retries.load(std::memory_order_acquire) != 0)
+  if (channel->view.header().retries.load(std::memory_order_acquire) != 0) {
     count = claim_requeued(*channel);
+    if (count != 0) {
+      // There may be more. While the flag was down another worker may have settled this bit, and
+      // sleep now: S2 and S3 of doorbell.hpp for what is left.
+      doorbell.page().set_ready(priority, bit);
+      if (settings_.workers > 1) wake_one();
+    }
+  }
   if (count == 0) {
     const std::uint64_t backlog = channel->submissions[priority].backlog();
     if (backlog != 0) count = claim(*channel, priority, backlog);
