@@ -1,0 +1,126 @@
+#include "tests/soak/jobs.hpp"
+
+#include <bit>
+
+#include "common/exec_codec.hpp"
+#include "tests/soak/command.hpp"
+
+namespace jobring::soak {
+
+Jobs::Jobs(Ledger& ledger, ClientCell& cell, Random& random)
+    : ledger_(ledger), cell_(cell), random_(random), self_(name_process(getpid())) {}
+
+Job Jobs::draw(const PoolPlan& pool, std::uint32_t epoch) {
+  Job job;
+  const std::uint64_t index = ledger_.job_count.fetch_add(1);
+  if (index >= kJobsMax) return job;
+  JobSpec& spec = job.spec;
+  spec.id = std::uint64_t(ledger_.round.load()) << 32 | index;
+  job.kind = pool.commands && !one_in(8) ? Kind::command : Kind::function;
+  const std::uint64_t dice = below(1000);
+  if (job.kind == Kind::command) {
+    spec.behaviour = dice < 700   ? Behaviour::spin
+                     : dice < 900 ? Behaviour::nap
+                     : dice < 930 ? Behaviour::fail
+                     : dice < 960 ? Behaviour::crash_once
+                                  : Behaviour::leave_child;
+    spec.us = spec.behaviour == Behaviour::nap ? std::uint32_t(below(20'000)) : 0;
+    spec.result_size = std::uint32_t(one_in(4) ? below(64 << 10) : below(256));
+  } else {
+    spec.behaviour = dice < 900   ? Behaviour::spin
+                     : dice < 950 ? Behaviour::nap
+                     : dice < 980 ? Behaviour::cooperate
+                     : dice < 998 ? Behaviour::fail
+                     : dice < 999 ? Behaviour::crash_once
+                                  : Behaviour::crash;
+    // Crashes are dear: most of the deaths shall be the killer's.
+    if (spec.behaviour >= Behaviour::crash_once && !one_in(4)) spec.behaviour = Behaviour::spin;
+    spec.us = std::uint32_t(spec.behaviour == Behaviour::spin        ? below(2) * below(300)
+                            : spec.behaviour == Behaviour::nap       ? below(5'000)
+                            : spec.behaviour == Behaviour::cooperate ? below(30'000)
+                                                                     : 0);
+    const auto size = [&](std::uint64_t most) {
+      const std::uint64_t kind = below(100);
+      return std::uint32_t(kind < 70 ? below(200) : kind < 97 ? below(8 << 10) : below(most + 1));
+    };
+    spec.payload_size = std::max<std::uint32_t>(sizeof spec, size(kMaxPayload));
+    spec.result_size = size(kMaxResult);
+  }
+  job.options.priority = Priority(below(3));
+  constexpr std::uint8_t kRetries[] = {0, 0, 0, 0, 1, 1, 2, 3, 10, 255};
+  job.options.crash_retries = kRetries[below(std::size(kRetries))];
+  if (one_in(50)) job.options.start_within = std::chrono::milliseconds(1 + below(30));
+
+  JobRecord& record = ledger_.jobs[index];
+  record.client = self_;
+  record.epoch = epoch;
+  record.kind = job.kind;
+  record.behaviour = std::uint8_t(spec.behaviour);
+  record.crash_limit = std::uint16_t(pool.crash_limit);
+  record.crash_retries = job.options.crash_retries;
+  record.start_within = job.options.start_within.count() > 0;
+  record.id.store(spec.id, std::memory_order_release);
+  job.record = &record;
+  job.submitted_ns = now_ns();
+  return job;
+}
+
+std::string Jobs::handler(const Job& job) const {
+  return job.kind == Kind::command ? std::string(kExecHandler) : "soak";
+}
+std::string Jobs::payload(const Job& job) const {
+  if (job.kind == Kind::function) return payload_of(job.spec);
+  Command command;
+  command.argv = command_of(job.spec);
+  return encode(command);
+}
+
+void Jobs::accepted(const Job& job) {
+  job.record->flags |= kAccepted;
+  ++cell_.outstanding;
+  beat();
+}
+void Jobs::withdrawn(const Job& job) {
+  job.record->flags |= kWithdrawn;
+}
+void Jobs::abandoned(const Job& job) {
+  job.record->flags |= kAbandoned;
+  --cell_.outstanding;
+  beat();
+}
+
+void Jobs::ended(const Job& job, Outcome outcome, std::uint8_t attempts, std::string_view result) {
+  JobRecord& record = *job.record;
+  record.outcome = std::uint8_t(outcome);
+  record.attempts = attempts;
+  record.ended_epoch = ledger_.epoch.load();
+  if (record.endings.fetch_add(1) != 0)
+    ledger_.complain("job %llx completes a second time", (unsigned long long)job.spec.id);
+  if (outcome == Outcome::ok) check_result(job, result);
+  const std::uint64_t took = now_ns() - job.submitted_ns;
+  ++ledger_.latency[std::bit_width(took)];
+  std::uint64_t most = ledger_.latency_ns_max.load();
+  while (took > most && !ledger_.latency_ns_max.compare_exchange_weak(most, took)) {
+  }
+  --cell_.outstanding;
+  beat();
+}
+
+void Jobs::check_result(const Job& job, std::string_view result) {
+  if (job.kind == Kind::command) {
+    const auto decoded = decode_command_result(
+        {reinterpret_cast<const unsigned char*>(result.data()), result.size()});
+    if (!decoded) {
+      ledger_.complain("the result of command %llx makes no sense",
+                       (unsigned long long)job.spec.id);
+      return;
+    }
+    result = decoded->out;
+  }
+  if (result.size() != job.spec.result_size || !matches(job.spec.id, 0, result)) {
+    ledger_.complain("job %llx has a wrong result of %zu bytes instead of %u",
+                     (unsigned long long)job.spec.id, result.size(), job.spec.result_size);
+  }
+}
+
+}  // namespace jobring::soak
