@@ -9,11 +9,12 @@
 namespace jobring {
 
 // `own`: the client runs under our own uid, its bell is an eventfd; else it is a socket. A bell
-// that is full is readable anyway.
-inline void ring_bell(int bell, bool own) {
+// that is full is readable anyway. False with errno, of which only EBADF means something: a job has
+// closed our descriptor.
+inline bool ring_bell(int bell, bool own) {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n =
-      own ? write(bell, &one, sizeof one) : send(bell, &one, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return (own ? write(bell, &one, sizeof one) : send(bell, &one, 1, MSG_DONTWAIT | MSG_NOSIGNAL)) >=
+         0;
 }
 
 }  // namespace jobring

@@ -342,7 +342,8 @@ void Worker::complete(WorkerChannel& channel, JobRun& job, StateWord running) {
   const std::uint32_t wanted = waiting.load(std::memory_order_seq_cst);
   if (WaitingWord::reached(wanted, channel.completions.position()) &&
       waiting.exchange(WaitingWord::none, std::memory_order_seq_cst) != WaitingWord::none) {
-    ring_bell(channel.client_event.get(), channel.trusted);
+    if (!ring_bell(channel.client_event.get(), channel.trusted) && errno == EBADF)
+      leave_without_descriptors();
     mine.wakes.set(mine.wakes.get() + 1);
   }
 }
