@@ -19,7 +19,7 @@
 #define CRASHES 1
 #endif
 
-bit killed[WORKERS], dead[WORKERS];
+bit killed[WORKERS], dead[WORKERS], down[WORKERS];
 
 proctype killer() {
   byte crashes = CRASHES;
@@ -49,4 +49,14 @@ proctype killer() {
 #else
 #define some_dead (dead[0] || dead[1] || dead[2])
 #endif
+
+// The end of recovery: the worker is started again, or, where others live, it stays down.
+inline launch(w) {
+  if
+  :: d_step { dead[w] = 0; killed[w] = 0; w = 0 }
+#if CRASHES < WORKERS
+  :: d_step { dead[w] = 0; down[w] = 1; w = 0 }
+#endif
+  fi
+}
 #define RUN_WORKER(w) run worker(w)

@@ -12,11 +12,11 @@
 // LONG_JOBS, where a job ends only when nothing else moves: nobody sleeps while a job waits.
 //
 //run      -DCRASHES=1 -DRECOVERY_CRASHES=1 -DLONG_JOBS
-//run      -DCRASHES=2 -DRECOVERY_CRASHES=0
-//live     -DCRASHES=1 -DRECOVERY_CRASHES=1
-//more     -DCRASHES=2 -DRECOVERY_CRASHES=1 -DLONG_JOBS
+//run      -DCRASHES=2 -DRECOVERY_CRASHES=0 -DLONG_JOBS
+//live     -DCRASHES=1 -DRECOVERY_CRASHES=0
+//more     -DCRASHES=2 -DRECOVERY_CRASHES=1
 //more     -DWORKERS=3 -DCRASHES=1 -DRECOVERY_CRASHES=1 -DLONG_JOBS
-//morelive -DCRASHES=2 -DRECOVERY_CRASHES=1
+//morelive -DCRASHES=1 -DRECOVERY_CRASHES=1
 #include "common.pml"
 
 #ifndef RECOVERY_CRASHES
@@ -61,10 +61,10 @@ inline ring_one() {
   }
 }
 
-inline claim_if(what) {
+inline claim_if(slot, what) {
   d_step {
     if
-    :: state[s] == what -> state[s] = CLAIMED; owner[s] = me; claims = claims | (1 << s)
+    :: state[slot] == what -> state[slot] = CLAIMED; owner[slot] = me; claims = claims | (1 << slot)
     :: else
     fi
   }
@@ -75,110 +75,116 @@ proctype worker(byte me) {
   bit job;
 end_start:
   {
-    do
-    :: claims == 0 ->
-       // Worker::look(), visit()
-       if
-       :: ready ->
-          if
-          :: retries ->
-             // claim_requeued()
+    skip;
+look:
+    // Worker::look()
+    if
+    :: !ready -> goto sleep
+    :: ready
+    fi;
+visit:
+    if
+    :: !retries
+    :: retries ->
+       // claim_requeued()
 #ifndef MUTATE_RETRIES_CLEARED_AFTER_LOOK
-             retries = 0;
+       retries = 0;
 #endif
-             bits = retry[0] + 2 * retry[1];
-             do
-             :: bits != 0 ->
-                d_step { s = (bits & 1 -> 0 : 1); bits = bits & ~(1 << s) }
+       bits = retry[0] + 2 * retry[1];
+       do
+       :: bits == 0 -> break
+       :: d_step { bits != 0 -> s = (bits & 1 -> 0 : 1); bits = bits & ~(1 << s) }
 #ifdef MUTATE_RETRY_BIT_CLEARED_AFTER_CLAIM
-                claim_if(REQUEUED);
-                if
-                :: claims != 0 ->
+          claim_if(s, REQUEUED);
+          retry[s] = 0;
 #else
-                retry[s] = 0;
-                claim_if(REQUEUED);
-                if
-                :: claims != 0 ->
+          retry[s] = 0;
+          claim_if(s, REQUEUED);
 #endif
-                   retries = 1;  // there may be more
+          if
+          :: d_step { claims == 0 -> s = 0 }
+          :: d_step { claims != 0 -> s = 0; bits = 0 }
+             retries = 1;  // there may be more
 #ifndef MUTATE_REST_NOT_ANNOUNCED
-                   // Another worker may have looked while the flag was down, and cleared the ready bit.
-                   if
-                   :: !ready -> ready = 1
-                   :: else
-                   fi;
-                   ring_one();
-#endif
-                   d_step { bits = 0; s = 0 };
-                   break
-                :: else -> s = 0
-                fi
-             :: else -> break
-             od;
-#ifdef MUTATE_RETRIES_CLEARED_AFTER_LOOK
+             // Another may have settled while the flag was down, and sleep now.
              if
-             :: claims == 0 -> retries = 0
-             :: else
-             fi
+             :: !ready -> ready = 1
+             :: ready
+             fi;
+             ring_one();
 #endif
-          :: else
-          fi;
-          if
-          :: claims == 0 && queued ->
-             claim_if(QUEUED);
-             s = 1;
-             claim_if(QUEUED);
-             s = 0
-          :: else
+             goto run_batch
           fi
-       :: else
-       fi;
-       // Worker::sleep()
+       od;
+#ifdef MUTATE_RETRIES_CLEARED_AFTER_LOOK
+       retries = 0
+#endif
+    fi;
+    if
+    :: !queued
+    :: queued ->
+       claim_if(0, QUEUED);
+       claim_if(1, QUEUED);
        if
-       :: claims == 0 ->
-          if
-          :: ready ->  // settle_ready(): W1, W2
+       :: claims != 0 -> goto run_batch
+       :: claims == 0
+       fi
+    fi;
+sleep:
+    if
+    :: !ready
+    :: ready ->  // settle_ready(): W1, W2
 #ifdef MUTATE_READY_CLEARED_AFTER_LOOK
-             if
-             :: queued -> goto go_on
-             :: else
-             fi;
-             if
-             :: retries -> goto go_on
-             :: else
-             fi;
-             ready = 0
-#else
-             ready = 0;
-             if
-             :: queued -> ready = 1; goto go_on
-             :: else
-             fi;
-#ifndef MUTATE_SETTLE_WITHOUT_RETRIES
-             if
-             :: retries -> ready = 1; goto go_on
-             :: else
-             fi
-#endif
-#endif
-          :: else
-          fi;
-          sleeping = sleeping | (1 << me);  // W3
-          if
-          :: ready  // W4
-#ifdef MUTATE_SLEEP_WITHOUT_LOOK
-             && false
-#endif
-          :: else ->
-end_asleep:  d_step { rung[me] -> rung[me] = 0 }  // W5
-          fi;
-          sleeping = sleeping & ~(1 << me)
-       :: else
+       if
+       :: queued -> goto visit
+       :: !queued
        fi;
-go_on: skip
-    :: claims != 0 ->
-       // run_one(): CLAIMED to RUNNING to DONE.
-       d_step {
+       if
+       :: retries -> goto visit
+       :: !retries
+       fi;
+       ready = 0
+#else
+       ready = 0;
+       if
+       :: queued ->
+          ready = 1;
+#ifdef MUTATE_SETTLED_WORK_NOT_VISITED
+          goto look;
+#endif
+          goto visit
+       :: !queued
+       fi;
+#ifndef MUTATE_SETTLE_WITHOUT_RETRIES
+       if
+       :: retries ->
+          ready = 1;
+#ifdef MUTATE_SETTLED_WORK_NOT_VISITED
+          goto look;
+#endif
+          goto visit
+       :: !retries
+       fi
+#endif
+#endif
+    fi;
+    sleeping = sleeping | (1 << me);  // W3
+    if
+#ifndef MUTATE_SLEEP_WITHOUT_LOOK
+    :: ready  // W4
+#endif
+    :: !ready ->
+end_asleep:
+       d_step { rung[me] -> rung[me] = 0 }  // W5
+    fi;
+    sleeping = sleeping & ~(1 << me);
+    goto look;
+
+run_batch:
+    do
+    :: claims == 0 -> goto look
+    :: d_step { claims != 0 ->
+         // run_one(): CLAIMED to RUNNING to DONE.
          s = (claims & 1 -> 0 : 1);
          claims = claims & ~(1 << s);
          assert(state[s] == CLAIMED && is_mine(s));
@@ -208,7 +214,8 @@ go_on: skip
 #ifdef MUTATE_OWNER_REUSED_EARLY
   killed[me] = 0;
 #else
-  !dead[me];
+end_down:
+  !dead[me] && !down[me];
 #endif
   goto end_start
 }
@@ -230,13 +237,7 @@ end_idle:
        do
        :: s < SLOTS ->
           if
-          :: state[s] == CLAIMED && owner[s] == w ->
-             d_step {
-               if
-               :: state[s] == CLAIMED && owner[s] == w -> state[s] = REQUEUED; owner[s] = 0; hurt = 1
-               :: else
-               fi
-             }
+          :: d_step { state[s] == CLAIMED && owner[s] == w -> state[s] = REQUEUED; owner[s] = 0; hurt = 1 }
           :: state[s] == RUNNING && owner[s] == w ->
 #ifdef MUTATE_CRASH_COUNTED_AGAIN
              attempts[s]++;
@@ -296,7 +297,7 @@ end_idle:
        rung[2] = 1;
 #endif
 #endif
-       d_step { dead[w] = 0; killed[w] = 0; w = 0 }
+       launch(w)
     od
   } unless {
     // Killed in the middle, and run again: it knows only who is dead.

@@ -203,7 +203,8 @@ end_idle:
       dead[me] = 1
     }
   };
-  !dead[me];
+end_down:
+  !dead[me] && !down[me];
   goto end_start
 }
 
@@ -224,8 +225,9 @@ end:
        :: s < SLOTS && !((state[s] == CLAIMED || state[s] == RUNNING) && owner[s] == w) -> s++
        :: else -> break
        od;
-       dead[w] = 0; killed[w] = 0; w = 0; s = 0
+       s = 0
      }
+     launch(w)
   od
 }
 
