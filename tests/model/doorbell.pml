@@ -13,11 +13,11 @@
 //run      -DCRASHES=0 -DJOBS_0=2 -DJOBS_1=0 -DLONG_JOBS
 //run      -DCRASHES=1 -DJOBS_0=1 -DJOBS_1=0 -DLONG_JOBS
 //run      -DCRASHES=0 -DJOBS_0=1 -DJOBS_1=1 -DLONG_JOBS
-//live     -DCRASHES=1 -DJOBS_0=1 -DJOBS_1=0
+//live     -DCRASHES=0 -DJOBS_0=1 -DJOBS_1=0
 //more     -DCRASHES=1 -DJOBS_0=1 -DJOBS_1=1 -DLONG_JOBS
 //more     -DCRASHES=0 -DJOBS_0=2 -DJOBS_1=1 -DLONG_JOBS
 //more     -DCRASHES=0 -DJOBS_0=1 -DJOBS_1=1 -DLONG_JOBS -DCLIENT_DIES
-//morelive -DCRASHES=0 -DJOBS_0=1 -DJOBS_1=1
+//morelive -DCRASHES=1 -DJOBS_0=1 -DJOBS_1=0
 #include "common.pml"
 
 #ifndef JOBS_0
@@ -275,18 +275,12 @@ end:
        fi;
        claimed[w] = 0
      }
-#ifndef MUTATE_SLEEPING_BIT_KEPT
-     sleeping = sleeping & ~(1 << w);
-#endif
-#ifndef MUTATE_NO_REARM
+     sleeping = sleeping & ~(1 << w);  // the mutations of these are in retry.pml
      ready = (client_gone -> ready | 1 : 3);
-#endif
-#ifndef MUTATE_NOBODY_RUNG
      ring(0);
      ring(1);
 #if WORKERS > 2
      ring(2);
-#endif
 #endif
      launch(w)
 #ifdef CLIENT_DIES

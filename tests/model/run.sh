@@ -6,6 +6,7 @@
 #
 # A model says in its head what it is checked with, one bound a line:
 #   //run FLAGS       safety: assertions, and no state in which somebody waits for ever
+#   //check FLAGS     the same, but mutations are not tried on it: it takes too long
 #   //live FLAGS      its ltl formula, under weak fairness
 #   //more, morelive  the same with larger bounds, only with JOBRING_EXHAUSTIVE=1
 # Memory of one search is bounded: JOBRING_MODEL_MEMORY, MiB, 1800 by default (exhaustive: 16000).
@@ -52,14 +53,14 @@ mkdir -p "$build"
 failed=0
 
 if [[ $mode == check ]]; then
-  kinds=(run live)
+  kinds=(run check live)
   [[ $exhaustive == 1 ]] && kinds+=(more morelive)
   for kind in "${kinds[@]}"; do
     while read -r flags; do
       what=safety
       [[ $kind == *live ]] && what=live
       status=0
-      search "$what" "$flags" || status=$?
+      search "$what" "$flags" </dev/null || status=$?
       if [[ $status == 0 ]]; then
         echo "$name $what $flags: holds, $(figures)"
       else

@@ -9,11 +9,14 @@
 // Checked: the head never passes a job that is still QUEUED; a channel never looks broken; a job
 // is run by one worker at a time and ends once; all jobs end.
 //
-//run      -DJOBS=3 -DCRASHES=1 -DCANCELS=0
-//run      -DJOBS=2 -DCRASHES=1 -DCANCELS=1
+//run      -DJOBS=2 -DCRASHES=1 -DCANCELS=0
 //run      -DJOBS=4 -DCRASHES=0 -DCANCELS=0
-//live     -DJOBS=2 -DCRASHES=1 -DCANCELS=0
-//more     -DJOBS=4 -DCRASHES=1 -DCANCELS=1
+//check    -DJOBS=2 -DCRASHES=1 -DCANCELS=1
+//check    -DJOBS=3 -DCRASHES=1 -DCANCELS=0
+//live     -DJOBS=2 -DCRASHES=0 -DCANCELS=1
+//more     -DJOBS=3 -DCRASHES=1 -DCANCELS=1
+//more     -DJOBS=4 -DCRASHES=1 -DCANCELS=0
+//morelive -DJOBS=2 -DCRASHES=1 -DCANCELS=0
 #include "common.pml"
 
 #ifndef JOBS
