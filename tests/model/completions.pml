@@ -100,6 +100,7 @@ end_idle:
           }
        od;
 #ifdef MUTATE_PUBLISH_BEFORE_DONE
+       skip;
        d_step { state[s] = DONE; owner[s] = 0; generation[s]++; s = 0 }
 #endif
        reached = (waiting != 0 && cursor >= waiting);

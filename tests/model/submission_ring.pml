@@ -97,9 +97,11 @@ proctype client() {
 #endif
      d_step { cell[next % RING] = put_at[next]; next++; s = 0 }
   :: d_step { next != published -> published = next; tail = published }  // publish()
-  // skip_dead(): the head over cells whose jobs are gone, as a worker would.
-  :: d_step { next - head_seen >= RING && head != published && !is_live(cell[head % RING]) ->
-       s = head + 1 }
+  // skip_dead(), in a put() that finds no room: the head over cells whose jobs are gone.
+  :: d_step { next < JOBS && any(FREE) && next - head_seen >= RING &&
+              head != published && !is_live(cell[head % RING]) ->
+       s = head + 1
+     }
      advance_head(s);
      s = 0
   // cancel(): QUEUED (or REQUEUED) to DONE by CAS; the cell stays where it is.
