@@ -222,11 +222,9 @@ proctype client() {
      if
      :: !rescan
      :: rescan ->
-#ifndef MUTATE_RESCAN_BEFORE_WORDS
         if
         :: cell_lap[position % CAP] == lap_of(position)  // next time
         :: cell_lap[position % CAP] != lap_of(position) ->
-#endif
 #ifndef MUTATE_RESCAN_CLEARED_AFTER_LOOK
            rescan = 0;
 #endif
@@ -241,9 +239,7 @@ proctype client() {
 #ifdef MUTATE_RESCAN_CLEARED_AFTER_LOOK
            rescan = 0
 #endif
-#ifndef MUTATE_RESCAN_BEFORE_WORDS
         fi
-#endif
      fi;
      if
      :: held != 0 || outstanding == 0  // there was something: no need to wait
