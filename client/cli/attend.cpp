@@ -8,7 +8,8 @@
 namespace jobring::cli {
 
 Attended attend(Channel& channel, JobRef job) {
-  StopSignals signals;
+  StopSignals signals;  // before anybody can know that the job is there
+  channel.submit();
   Attended attended = {};
   while (true) {
     channel.arm();

@@ -1,5 +1,5 @@
-// Waits for the one job of `jobring run` and `jobring call`, and passes on the signals that ask us
-// to stop.
+// Submits the one job of `jobring run` and `jobring call`, waits for it, and passes on the signals
+// that ask us to stop.
 #pragma once
 
 #include <jobring/channel.hpp>
@@ -11,7 +11,8 @@ struct Attended {
   int signal = 0;         // the first signal that asked us to stop; 0: none did
 };
 
-// A first signal withdraws the job if it has not started, else goes to it; a second one kills it.
+// `job` is prepared in the channel. A first signal withdraws the job if it has not started, else
+// goes to it; a second one kills it.
 Attended attend(Channel& channel, JobRef job);
 
 }  // namespace jobring::cli

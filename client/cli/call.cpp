@@ -85,8 +85,6 @@ int call(const CallOptions& options, const std::vector<std::string>& words) {
   if (!channel.prepare(channel.handler(words[0]), payload, 0, options.job.resolve(), &job)) {
     fail({Errc::full, "the channel has no free slot", "", ""});
   }
-  channel.submit();
-
   const Attended attended = attend(channel, job);
   const JobEnd end = judge(attended.completion, false);
   if (options.json) {

@@ -68,8 +68,6 @@ int run_command(const RunOptions& options, const Command& command) {
   if (!room) {
     throw Exception(exit_status(Errc::full), to_string(Errc::full), "the channel has no free slot");
   }
-  channel.submit();
-
   const Attended attended = attend(channel, job);
   const JobEnd end = judge(attended.completion, true);
   if (options.json) {

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <random>
@@ -271,7 +272,8 @@ TEST_CASE("requests about the channels and jobs of others are ignored") {
   Client client = daemon.connect();
   Pool pool = client.pool();
   const std::string go = daemon.dir() / "go";
-  const Future running = pool.submit("wait_for_file", go);
+  REQUIRE(mkfifo(go.c_str(), 0600) == 0);
+  const Future running = pool.submit("wait_at_fifo", go);
   CHECK(eventually(
       [&] { return daemon.connect().status_json().find("\"busy\"") != std::string::npos; }));
   let_loose(daemon, [&] {
