@@ -179,6 +179,7 @@ JobRef Channel::Impl::put(std::uint32_t index, HandlerId handler, std::size_t si
   slot.timeout_ms.set(
       std::uint32_t(std::clamp<std::int64_t>(options.timeout.count(), 0, UINT32_MAX)));
   slot.kill_request.store(0, std::memory_order_relaxed);
+  slot.job.set(std::uint32_t(queued.generation()));
   slot.attempts.reset();
   slot.deadline_ns.set(within > 0 ? batch_time_ + std::uint64_t(within) : 0);
   Local& local = local_[index];

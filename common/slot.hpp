@@ -59,21 +59,23 @@ struct alignas(kCacheLine) Slot {
   SharedField<std::uint8_t> flags;          // JobFlags
   SharedField<std::uint8_t> crash_retries;  // how often a crash of its worker may requeue it
   SharedField<std::uint32_t> timeout_ms;    // 0: none
-  // 1: somebody wants it stopped. Set (seq_cst) by client or supervisor before they look whether it
-  // is RUNNING; the worker makes it RUNNING, then looks here: one of the two sees the other.
+  // 1: its client wants it stopped. Set (seq_cst) by the client before it has the supervisor look
+  // whether it is RUNNING; the worker makes it RUNNING, then looks here: one of the two sees the
+  // other.
   // Cooperative handlers look as well.
   std::atomic<std::uint8_t> kill_request;
   // outcome, written by the owner
   SharedField<std::uint8_t> outcome;  // Outcome
-  SharedField<std::uint16_t> reserved;
+  SharedField<std::uint16_t> worker;  // index of the worker that ended it
   SharedField<std::uint32_t> result_len;  // bytes
   SharedField<std::int32_t> detail;  // exit status or -signal of a command; the signal of a crash
   SharedField<std::uint64_t> deadline_ns;  // CLOCK_MONOTONIC, 0: none (request)
   SharedField<std::uint64_t> started_ns;  // CLOCK_MONOTONIC; of the batch for jobs of a microsecond
   SharedField<std::uint32_t>
       run_us;  // microseconds it ran; of the batch's mean for jobs of a microsecond
-  SharedField<std::uint16_t> worker;  // index of the worker that ended it
-  SharedField<std::uint16_t> reserved2;
+  // Which job this is, of all that the slot will ever hold: the low bits of its QUEUED word's
+  // generation (request). The state word cannot tell: steals and requeues let its generation grow.
+  SharedField<std::uint32_t> job;
   CrashCount attempts;  // that crashed; by recovery
 
   alignas(kCacheLine) unsigned char payload[kInlinePayload];

@@ -610,11 +610,13 @@ void Pool::kill_job(const KillRequest& request) {
   Channel& channel = *found->second;
   // The client has raised the slot's kill_request before it asked us. A worker that makes the job
   // RUNNING looks at that afterwards; so either it sees the request, or we see RUNNING here.
-  const StateWord word = channel.view.slot(request.slot).word(std::memory_order_seq_cst);
-  // The generation grew by one with each step since it was queued: a claim, a run, and perhaps
-  // steals and requeues. The client tells the generation; a slot that was reaped and used again
-  // meanwhile belongs to a job the client knows to be another one, and it would not have asked.
-  if (word.generation() < request.generation) return;
+  const Slot& slot = channel.view.slot(request.slot);
+  const StateWord word = slot.word(std::memory_order_seq_cst);
+  // The job may have ended since the client asked, and the slot been used again: then this is
+  // another one, and nobody wants it stopped. Both only ever grow, so a word that is not older than
+  // the request, and after it a name that still is the request's, are those of the one job.
+  if (word.generation() < request.generation || slot.job.get() != std::uint32_t(request.generation))
+    return;
   if (word.is(SlotState::running)) stop_running(channel, request.slot, word, request.signal);
 }
 
@@ -630,7 +632,8 @@ void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running,
       entry.job_slot.get() != slot || entry.job_generation.get() != running.generation()) {
     return;
   }
-  channel.view.slot(slot).kill_request.store(1, std::memory_order_seq_cst);
+  // We write nothing into the slot: the job may end at this moment, and the next one there would be
+  // hit. Its client has raised kill_request, or is gone, which the channel's `closing` says.
   const StopJob order{channel.id, slot, running.generation(), signal};
   const std::uint64_t mask = std::uint64_t{1} << (signal - 1);
   if (worker.stop && worker.stop->channel == channel.id && worker.stop->slot == slot &&

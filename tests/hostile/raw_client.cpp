@@ -106,6 +106,7 @@ std::uint32_t RawChannel::submit(std::uint16_t handler, std::string_view payload
   slot.deadline_ns.set(0);
   slot.kill_request = 0;
   const StateWord queued = slot.word().to(SlotState::queued);
+  slot.job.set(std::uint32_t(queued.generation()));
   slot.state.store(queued.raw(), std::memory_order_release);
   producers_[priority].put(SubmissionWord(index, queued.generation()));
   producers_[priority].publish();
