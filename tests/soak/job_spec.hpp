@@ -16,6 +16,7 @@ enum class Behaviour : std::uint8_t {
   fail,        // reports a failure
   crash_once,  // its first run crashes its worker (a command: itself)
   crash,       // every run does
+  hold,        // its first run lasts until it is stopped; the next ends at once
   leave_child  // a command that leaves a process behind, out of its group and session
 };
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "tests/soak/command.hpp"
+#include "tests/soak/failover.hpp"
 #include "tests/soak/soak.hpp"
 #include "tests/support/seed.hpp"
 
@@ -33,9 +34,14 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--patience", options.patience_seconds, "Seconds that a client may stand still")
       ->capture_default_str();
+  std::uint32_t failovers = 0;
+  app.add_option(
+      "--failover", failovers,
+      "No soak: so many kills in each situation, to measure how soon their jobs run again");
   CLI11_PARSE(app, argc, argv);
   options.seconds = std::uint64_t(hours > 0 ? hours * 3600 : minutes * 60);
   try {
+    if (failovers > 0) return jobring::soak::failover(failovers);
     return jobring::soak::soak(options);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "jobring-soak: %s\n", e.what());

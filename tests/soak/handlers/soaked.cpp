@@ -60,6 +60,9 @@ JOBRING_HANDLER(soak, job) {
       break;
     case Behaviour::crash:
       crash(ledger, spec.id);
+    case Behaviour::hold:
+      while (run.number() == 0 && !job.stop_requested()) nap(1'000'000);
+      break;
     case Behaviour::leave_child:
       break;
   }
