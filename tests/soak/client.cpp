@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <algorithm>
 #include <csignal>
 #include <optional>
 #include <unordered_map>
@@ -184,20 +185,22 @@ class SoakClient {
   // Cancels or kills one of the lane's jobs, now and then.
   void disturb(Lane& lane) {
     if (lane.open.empty() || !jobs_.one_in(12)) return;
-    if (jobs_.one_in(20)) {
+    if (jobs_.one_in(200)) {
       for (auto& [id, open] : lane.open) open.job.record->flags |= kCancelAsked;
       lane.channel.cancel_all();
       return;
     }
-    auto victim = lane.open.begin();
-    std::advance(victim, long(jobs_.below(std::min<std::size_t>(lane.open.size(), 8))));
-    JobRecord& record = *victim->second.job.record;
-    record.flags |= kCancelAsked;
-    if (jobs_.one_in(2)) {
-      lane.channel.cancel(victim->second.ref);
-    } else {
-      record.flags |= kKillAsked;
+    // The oldest is the one that most likely runs.
+    const bool stop = jobs_.one_in(2);
+    const auto victim =
+        stop ? std::min_element(lane.open.begin(), lane.open.end(),
+                                [](const auto& a, const auto& b) { return a.first < b.first; })
+             : lane.open.begin();
+    victim->second.job.record->flags |= stop ? kCancelAsked | kKillAsked : kCancelAsked;
+    if (stop) {
       lane.channel.kill(victim->second.ref, jobs_.one_in(2) ? SIGTERM : SIGKILL);
+    } else {
+      lane.channel.cancel(victim->second.ref);
     }
   }
 

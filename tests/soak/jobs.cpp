@@ -6,6 +6,15 @@
 #include "tests/soak/command.hpp"
 
 namespace jobring::soak {
+namespace {
+
+void raise_to(std::atomic<std::uint64_t>& most, std::uint64_t value) {
+  std::uint64_t seen = most.load();
+  while (value > seen && !most.compare_exchange_weak(seen, value)) {
+  }
+}
+
+}  // namespace
 
 Jobs::Jobs(Ledger& ledger, ClientCell& cell, Random& random)
     : ledger_(ledger), cell_(cell), random_(random), self_(name_process(getpid())) {}
@@ -77,7 +86,7 @@ std::string Jobs::payload(const Job& job) const {
 
 void Jobs::accepted(const Job& job) {
   job.record->flags |= kAccepted;
-  ++cell_.outstanding;
+  if (cell_.outstanding++ == 0) handed_ns_ = now_ns();
   beat();
 }
 void Jobs::withdrawn(const Job& job) {
@@ -97,11 +106,12 @@ void Jobs::ended(const Job& job, Outcome outcome, std::uint8_t attempts, std::st
   if (record.endings.fetch_add(1) != 0)
     ledger_.complain("job %llx completes a second time", (unsigned long long)job.spec.id);
   if (outcome == Outcome::ok) check_result(job, result);
-  const std::uint64_t took = now_ns() - job.submitted_ns;
+  const std::uint64_t now = now_ns();
+  const std::uint64_t took = now - job.submitted_ns;
   ++ledger_.latency[std::bit_width(took)];
-  std::uint64_t most = ledger_.latency_ns_max.load();
-  while (took > most && !ledger_.latency_ns_max.compare_exchange_weak(most, took)) {
-  }
+  raise_to(ledger_.latency_ns_max, took);
+  raise_to(ledger_.stall_ns_max, now - handed_ns_);
+  handed_ns_ = now;
   --cell_.outstanding;
   beat();
 }

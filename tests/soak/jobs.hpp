@@ -49,6 +49,7 @@ class Jobs {
   ClientCell& cell_;
   Random& random_;
   ProcessName self_;
+  std::uint64_t handed_ns_ = 0;  // when it last was handed a completion, or began to wait for one
 };
 
 }  // namespace jobring::soak

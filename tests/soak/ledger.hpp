@@ -114,6 +114,8 @@ struct Ledger {
   std::atomic<std::uint64_t> job_count, run_count;
   std::atomic<std::uint64_t>
       self_crashes;  // workers that crash in a job of their own accord; all rounds
+  std::atomic<std::uint64_t>
+      stall_ns_max;  // a client that waited and was handed nothing; all rounds
   std::atomic<std::uint64_t> latency_ns_max;  // submission to completion; a round
   std::atomic<std::uint64_t>
       latency[64];  // jobs by the binary logarithm of nanoseconds; all rounds

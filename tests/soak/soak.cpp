@@ -58,7 +58,7 @@ class Soak {
       killing_ns_ += now_ns() - begun;
       const Audit audited = ended_ ? Audit() : quiet();
       total_.add(audited);
-      stall_ns_max_ = std::max(stall_ns_max_, ledger_.latency_ns_max.load());
+      latency_ns_max_ = std::max(latency_ns_max_, ledger_.latency_ns_max.load());
       std::printf(
           "round %llu: %llu kills, %llu jobs, %llu runs, %llu duplicates, longest %.0f ms, %.1f "
           "s\n",
@@ -233,8 +233,11 @@ class Soak {
           std::printf(" p%g < %.3g ms,", p * 100, std::ldexp(1.0, i) / 1e6);
       }
     }
-    std::printf(" longest %.0f ms; daemon's memory at most %zu KiB\n", double(stall_ns_max_) / 1e6,
-                memory_max_ >> 10);
+    std::printf(
+        " longest %.0f ms\nlongest that a client waited and was handed nothing: %.0f ms; daemon's "
+        "memory at most %zu KiB\n",
+        double(latency_ns_max_) / 1e6, double(ledger_.stall_ns_max.load()) / 1e6,
+        memory_max_ >> 10);
     const std::uint32_t complaints = ledger_.complaint_count;
     std::printf("complaints: %u\n", complaints);
     for (std::uint32_t i = 0; i < std::min(complaints, kComplaintsMax); ++i)
@@ -252,7 +255,7 @@ class Soak {
   Ledger& ledger_;
   std::vector<Seen> seen_;
   Audit total_;
-  std::uint64_t rounds_ = 0, killing_ns_ = 0, stall_ns_max_ = 0;
+  std::uint64_t rounds_ = 0, killing_ns_ = 0, latency_ns_max_ = 0;
   std::size_t descriptors_ = 0, memory_ = 0, memory_max_ = 0;
   bool ended_ = false;
 };
