@@ -99,6 +99,11 @@ void inspect(Ledger& ledger, std::uint64_t seed, const std::string& socket,
     try {
       Client client = Client::connect(
           {.daemon = ConnectOptions::Daemon::existing, .socket = socket, .name = "inspector"});
+      // A channel to each: so that a fresh daemon has made what an old one has, and every pool
+      // works.
+      for (const PoolPlan& pool : kPools) {
+        if (client.pool(pool.name).call("echo", "x") != "x") ledger.complain("a wrong echo");
+      }
       while (!all_sleep(client)) {
         if (now_ns() > until) {
           ledger.complain("not all workers sleep, though there is nothing to do");
