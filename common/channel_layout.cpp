@@ -34,7 +34,7 @@ ChannelView::ChannelView(void* base, const ChannelShape& shape)
     : base_(static_cast<unsigned char*>(base)), shape_(shape) {
   const ChannelLayout layout(shape);
   slots_ = reinterpret_cast<Slot*>(base_ + layout.slots);
-  retry_ = reinterpret_cast<std::atomic<std::uint64_t>*>(base_ + layout.retry_bits);
+  retry_ = reinterpret_cast<SharedAtomic<std::uint64_t>*>(base_ + layout.retry_bits);
   extents_ = base_ + layout.extents;
   payload_stride_ = layout.payload_stride;
   extent_stride_ = layout.payload_stride + layout.result_stride;
@@ -42,14 +42,14 @@ ChannelView::ChannelView(void* base, const ChannelShape& shape)
 
 namespace {
 
-std::atomic<std::uint64_t>* ring_cells(unsigned char* base, const ChannelShape& shape,
+SharedAtomic<std::uint64_t>* ring_cells(unsigned char* base, const ChannelShape& shape,
                                        std::uint32_t priority) {
-  return reinterpret_cast<std::atomic<std::uint64_t>*>(base + ChannelLayout(shape).rings) +
+  return reinterpret_cast<SharedAtomic<std::uint64_t>*>(base + ChannelLayout(shape).rings) +
          std::size_t(shape.slots) * priority;
 }
 
-std::atomic<std::uint64_t>* completion_cells(unsigned char* base, const ChannelShape& shape) {
-  return reinterpret_cast<std::atomic<std::uint64_t>*>(base + ChannelLayout(shape).completions);
+SharedAtomic<std::uint64_t>* completion_cells(unsigned char* base, const ChannelShape& shape) {
+  return reinterpret_cast<SharedAtomic<std::uint64_t>*>(base + ChannelLayout(shape).completions);
 }
 
 }  // namespace

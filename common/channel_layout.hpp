@@ -17,6 +17,7 @@
 
 #include "common/completion_queue.hpp"
 #include "common/limits.hpp"
+#include "common/shared_atomic.hpp"
 #include "common/shared_field.hpp"
 #include "common/slot.hpp"
 #include "common/submission_ring.hpp"
@@ -54,7 +55,7 @@ struct ChannelHeader {
   // Not 0 while the client sleeps or is about to: see WaitingWord. Set (seq_cst) before its last
   // look at the completion queue. A worker that published looks here (seq_cst), and whoever turns
   // it to 0 rings the client's eventfd.
-  alignas(kCacheLine) std::atomic<std::uint32_t> waiting;
+  alignas(kCacheLine) SharedAtomic<std::uint32_t> waiting;
   // Slots [0, slots_used) have ever been used: recovery looks at no others, so that it does not
   // touch fresh pages.
   SharedField<std::uint32_t> slots_used;
@@ -62,13 +63,13 @@ struct ChannelHeader {
   // Supervisor.
   // Raised by recovery when a DONE slot's completion word may have been lost: the client looks at
   // all slots once.
-  alignas(kCacheLine) std::atomic<std::uint32_t> rescan;
-  std::atomic<std::uint32_t> closing;  // 1: the daemon drains, submit nothing more; 2: the client
+  alignas(kCacheLine) SharedAtomic<std::uint32_t> rescan;
+  SharedAtomic<std::uint32_t> closing;  // 1: the daemon drains, submit nothing more; 2: the client
                                        // is gone, run nothing more
-  std::atomic<std::uint32_t> retries;  // 1: look at the retry bitmap
+  SharedAtomic<std::uint32_t> retries;  // 1: look at the retry bitmap
 
   // Client: names of handlers, in order of first use; [0, handler_count) never change again.
-  alignas(kCacheLine) std::atomic<std::uint32_t> handler_count;
+  alignas(kCacheLine) SharedAtomic<std::uint32_t> handler_count;
   char handler_names[kHandlersMax][kHandlerNameMax + 1];
 
   SubmissionLines<> submission[kPriorities];
@@ -99,7 +100,7 @@ class ChannelView {
   const ChannelShape& shape() const { return shape_; }
   ChannelHeader& header() const { return *reinterpret_cast<ChannelHeader*>(base_); }
   Slot& slot(std::uint32_t index) const { return slots_[index]; }
-  std::atomic<std::uint64_t>& retry_word(std::uint32_t word) const { return retry_[word]; }
+  SharedAtomic<std::uint64_t>& retry_word(std::uint32_t word) const { return retry_[word]; }
   std::uint32_t retry_words() const { return (shape_.slots + 63) / 64; }
 
   // Where a payload or result of `size` bytes of this slot stands. The caller has checked `size`
@@ -128,7 +129,7 @@ class ChannelView {
  private:
   unsigned char* base_ = nullptr;
   Slot* slots_ = nullptr;
-  std::atomic<std::uint64_t>* retry_ = nullptr;
+  SharedAtomic<std::uint64_t>* retry_ = nullptr;
   unsigned char* extents_ = nullptr;
   std::size_t extent_stride_ = 0;
   std::size_t payload_stride_ = 0;

@@ -33,7 +33,7 @@ constexpr std::uint32_t completion_capacity(std::uint32_t slots) {
   return std::bit_ceil(slots + 2 * kWorkersMax);
 }
 
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 struct CompletionLines {
   alignas(kCacheLine) Atomic<std::uint64_t> tail;  // a hint, moved by workers
   alignas(kCacheLine)
@@ -45,7 +45,7 @@ constexpr std::uint64_t completion_lap(std::uint64_t position, std::uint32_t shi
   return (position >> shift) + 1;
 }
 
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 class CompletionProducer {
  public:
   CompletionProducer() = default;
@@ -103,7 +103,7 @@ class CompletionProducer {
 };
 
 // The client's end. Not thread-safe: the client's lock guards it.
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 class CompletionConsumer {
  public:
   CompletionConsumer() = default;

@@ -37,7 +37,7 @@ namespace jobring {
 
 inline constexpr std::uint32_t kReadyWords = kChannelsPerDoorbell / 64;
 
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 struct BasicDoorbellPage {
   struct alignas(kCacheLine) Level {
     Atomic<std::uint64_t> words[kReadyWords];

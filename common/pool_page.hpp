@@ -11,13 +11,14 @@
 #include <cstdint>
 
 #include "common/limits.hpp"
+#include "common/shared_atomic.hpp"
 #include "common/shared_field.hpp"
 
 namespace jobring {
 
 inline constexpr std::uint32_t kSleeperWords = kWorkersMax / 64;
 
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 struct BasicWorkerEntry {
   // Grows each time the worker lies down: lets a waker know that it has woken this very sleep
   // already.
@@ -48,7 +49,7 @@ struct BasicWorkerEntry {
 };
 using WorkerEntry = BasicWorkerEntry<>;
 
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 struct BasicPoolPage {
   SharedField<std::uint32_t> version;  // kShmVersion
   SharedField<std::uint32_t> workers;  // entries in use

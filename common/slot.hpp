@@ -20,6 +20,7 @@
 #include <jobring/types.hpp>
 
 #include "common/limits.hpp"
+#include "common/shared_atomic.hpp"
 #include "common/shared_field.hpp"
 #include "common/state_word.hpp"
 
@@ -51,7 +52,7 @@ enum JobFlags : std::uint8_t {
 };
 
 struct alignas(kCacheLine) Slot {
-  std::atomic<std::uint64_t> state;  // StateWord
+  SharedAtomic<std::uint64_t> state;  // StateWord
 
   // request, written by the client
   SharedField<std::uint32_t> payload_len;   // bytes
@@ -63,7 +64,7 @@ struct alignas(kCacheLine) Slot {
   // whether it is RUNNING; the worker makes it RUNNING, then looks here: one of the two sees the
   // other.
   // Cooperative handlers look as well.
-  std::atomic<std::uint8_t> kill_request;
+  SharedAtomic<std::uint8_t> kill_request;
   // outcome, written by the owner
   SharedField<std::uint8_t> outcome;  // Outcome
   SharedField<std::uint16_t> worker;  // index of the worker that ended it
@@ -94,6 +95,5 @@ struct alignas(kCacheLine) Slot {
 };
 
 static_assert(sizeof(Slot) == 7 * kCacheLine);
-static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 }  // namespace jobring

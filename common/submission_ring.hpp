@@ -23,7 +23,7 @@
 // it; the next worker finds the slot taken, helps the head over it, and recovery deals with the
 // slot. A client that dies between writing a cell and moving the tail takes its channel with it.
 //
-// Atomic is std::atomic in the product; tests put instrumented ones in its place.
+// Atomic is std::atomic in the product (shared_atomic.hpp); tests put instrumented ones in its place.
 #pragma once
 
 #include <algorithm>
@@ -33,10 +33,11 @@
 
 #include "common/limits.hpp"
 #include "common/ring_word.hpp"
+#include "common/shared_atomic.hpp"
 
 namespace jobring {
 
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 struct SubmissionLines {
   alignas(kCacheLine) Atomic<std::uint64_t> tail;  // written by the client
   // The word of the last cell before the tail: who polls the tail has it in its cache, and may fetch
@@ -59,7 +60,7 @@ void advance_to(AtomicWord& counter, std::uint64_t target) {
 }
 
 // The client's end. Not thread-safe: the client's lock guards it.
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 class SubmissionProducer {
  public:
   SubmissionProducer() = default;
@@ -111,7 +112,7 @@ class SubmissionProducer {
 };
 
 // A worker's end. Holds no state of the ring: any number of workers, any of which may die anywhere.
-template <template <class> class Atomic = std::atomic>
+template <template <class> class Atomic = SharedAtomic>
 class SubmissionConsumer {
  public:
   SubmissionConsumer() = default;

@@ -1,0 +1,255 @@
+// The real slots, rings and doorbell, small enough to be searched through: two workers, a client,
+// rings of two cells.
+#include <doctest/doctest.h>
+
+#include "common/completion_queue.hpp"
+#include "common/doorbell.hpp"
+#include "common/slot.hpp"
+#include "common/submission_ring.hpp"
+#include "tests/explore/atomic.hpp"
+#include "tests/explore/bounds.hpp"
+#include "tests/explore/explorer.hpp"
+
+using namespace jobring;
+using explore::Ends;
+using explore::require;
+using explore::explored;
+using explore::Scenario;
+
+namespace {
+
+constexpr std::uint32_t kSlots = 2;
+constexpr std::uint32_t kRing = 2;  // cells of either ring
+
+// One channel's shared memory without its pages of names and extents.
+struct Memory {
+  Slot slots[kSlots];
+  SubmissionLines<> submission;
+  CompletionLines<> completion;
+  SharedAtomic<std::uint64_t> submission_cells[kRing], completion_cells[kRing];
+  explore::Data<int> payload[kSlots], result[kSlots];
+  explore::Data<int> running[kSlots];  // touched by whoever runs the job: two at once are a race
+  DoorbellPage doorbell;
+  explore::Event bell[2], client_bell;
+  SharedAtomic<std::uint32_t> waiting;
+};
+
+Memory* make_memory(Scenario& s) {
+  auto* m = s.make<Memory>();
+  s.guard(m->slots, sizeof m->slots);
+  s.label(&m->submission.tail, 8, "tail");
+  s.label(&m->submission.last, 8, "last");
+  s.label(&m->submission.head, 8, "head");
+  s.label(m->submission_cells, sizeof m->submission_cells, "cells");
+  s.label(&m->completion.tail, 8, "completion tail");
+  s.label(&m->completion.head, 8, "completion head");
+  s.label(m->completion_cells, sizeof m->completion_cells, "completion cells");
+  s.label(m->slots, sizeof m->slots, "slots");
+  s.label(&m->doorbell, sizeof m->doorbell, "ready bits");
+  s.label(&m->waiting, 4, "waiting");
+  return m;
+}
+
+struct Client {
+  explicit Client(Memory* memory)
+      : m(memory),
+        producer(&m->submission, m->submission_cells, kRing),
+        consumer(&m->completion, m->completion_cells, kRing) {}
+
+  void put(std::uint32_t index, int payload) {
+    Slot& slot = m->slots[index];
+    const StateWord queued = slot.word(std::memory_order_relaxed).to(SlotState::queued);
+    m->payload[index].set(payload);
+    slot.payload_len.set(std::uint32_t(payload));
+    slot.state.store(queued.raw(), std::memory_order_release);
+    while (producer.full()) {
+      producer.skip_dead([&](SubmissionWord w) { return m->slots[w.index()].word() == w.queued(); });
+      explore::yield();
+    }
+    producer.put(SubmissionWord(index, queued.generation()));
+  }
+  // The slot of the next completion, FREE again; -1 if there is none.
+  int reap(int& payload) {
+    CompletionWord word(0);
+    if (!consumer.take(word)) return -1;
+    Slot& slot = m->slots[word.index()];
+    require(word.announces(slot.word()), "a completion word names a DONE slot");
+    payload = m->result[word.index()].get();
+    require(slot.result_len.get() == std::uint32_t(payload), "the result's length is the result's");
+    slot.state.store(slot.word(std::memory_order_relaxed).to(SlotState::free).raw(),
+                     std::memory_order_relaxed);
+    consumer.publish_head();
+    return int(word.index());
+  }
+
+  Memory* m;
+  SubmissionProducer<> producer;
+  CompletionConsumer<> consumer;
+};
+
+struct TinyWorker {
+  TinyWorker(Memory* memory, std::uint32_t owner_id)
+      : m(memory),
+        owner(owner_id),
+        ring(&m->submission, m->submission_cells, kRing),
+        completions(&m->completion, m->completion_cells, kRing) {}
+
+  // Claims up to `want` jobs, runs them, completes them. Returns how many.
+  std::uint32_t turn(std::uint32_t want) {
+    StateWord words[kSlots];
+    std::uint32_t indexes[kSlots], count = 0;
+    ring.visit(
+        want, 4,
+        [&](SubmissionWord word) {
+          const StateWord claimed = word.queued().to(SlotState::claimed, owner);
+          if (!m->slots[word.index()].move(word.queued(), claimed)) return false;
+          indexes[count] = word.index();
+          words[count++] = claimed;
+          return true;
+        },
+        [](SubmissionWord) {});
+    for (std::uint32_t i = 0; i < count; ++i) run(indexes[i], words[i]);
+    if (count != 0) completions.move_tail();
+    return count;
+  }
+  void run(std::uint32_t index, StateWord claimed) {
+    Slot& slot = m->slots[index];
+    const StateWord running = claimed.to(SlotState::running, owner);
+    if (!slot.move(claimed, running)) return;
+    m->running[index].set(int(owner));
+    const int payload = m->payload[index].get();
+    require(slot.payload_len.get() == std::uint32_t(payload), "the payload is the job's");
+    m->result[index].set(payload);
+    slot.result_len.set(std::uint32_t(payload));
+    require(m->running[index].get() == int(owner), "nobody else runs the job");
+    const StateWord done = running.to(SlotState::done);
+    slot.state.store(done.raw(), std::memory_order_release);
+    require(completions.publish(index, done.generation()), "the completion queue has room");
+  }
+
+  Memory* m;
+  std::uint32_t owner;
+  SubmissionConsumer<> ring;
+  CompletionProducer<> completions;
+};
+
+}  // namespace
+
+TEST_CASE("jobs are claimed once, in rings that wrap, and none stays behind the head") {
+  explored({.executions = 60'000, .preemptions = 3, .stale = 1}, [](Scenario& s) {
+    auto* m = make_memory(s);
+    s.thread("client", [=] {
+      Client client(m);
+      for (int job = 0; job < 3; ++job) {
+        if (job >= int(kSlots)) {
+          int payload;
+          while (client.reap(payload) != job - int(kSlots)) explore::yield();
+        }
+        client.put(std::uint32_t(job) % kSlots, job + 1);
+        client.producer.publish();
+      }
+    });
+    for (std::uint32_t w = 1; w <= 2; ++w) {
+      s.thread(
+          "worker " + std::to_string(w),
+          [=] {
+            TinyWorker worker(m, w);
+            for (;;) {
+              if (worker.turn(1) == 0) explore::yield();
+            }
+          },
+          Ends::with_all);
+    }
+    s.at_end([=] {
+      const std::uint64_t head = m->submission.head.load(), tail = m->submission.tail.load();
+      require(head <= tail && tail - head <= kRing, "the head is within the ring");
+      for (std::uint64_t p = tail >= kRing ? tail - kRing : 0; p < head; ++p) {
+        const SubmissionWord word(m->submission_cells[p % kRing].load());
+        require(m->slots[word.index()].word() != word.queued(), "no QUEUED job is behind the head");
+      }
+    });
+  });
+}
+
+TEST_CASE("every job completes once, with its own payload and result, over several laps") {
+  explored({.executions = 60'000, .preemptions = 2, .stale = 2}, [](Scenario& s) {
+    auto* m = make_memory(s);
+    s.thread("client", [=] {
+      constexpr int kJobs = 5;
+      Client client(m);
+      int submitted = 0, reaped = 0, payload = 0;
+      bool seen[kJobs + 1] = {};
+      while (submitted < int(kSlots)) client.put(std::uint32_t(submitted), submitted + 1), ++submitted;
+      client.producer.publish();
+      while (reaped < kJobs) {
+        const int slot = client.reap(payload);
+        if (slot < 0) {
+          explore::yield();
+          continue;
+        }
+        ++reaped;
+        require(payload >= 1 && payload <= kJobs && !seen[payload], "a job ends once");
+        seen[payload] = true;
+        if (submitted < kJobs) {
+          client.put(std::uint32_t(slot), ++submitted);
+          client.producer.publish();
+        }
+      }
+    });
+    for (std::uint32_t w = 1; w <= 2; ++w) {
+      s.thread(
+          "worker " + std::to_string(w),
+          [=] {
+            TinyWorker worker(m, w);
+            for (;;) {
+              if (worker.turn(w) == 0) explore::yield();
+            }
+          },
+          Ends::with_all);
+    }
+  });
+}
+
+TEST_CASE("a job that is cancelled is not run, and a job that runs is not cancelled") {
+  explored({.executions = 60'000, .preemptions = 3, .stale = 2}, [](Scenario& s) {
+    auto* m = make_memory(s);
+    auto* cancelled = s.make<explore::Data<int>>();
+    s.thread("client", [=] {
+      Client client(m);
+      client.put(0, 1);
+      client.put(1, 2);
+      client.producer.publish();
+      Slot& slot = m->slots[0];
+      const StateWord word = slot.word();
+      if (word.is(SlotState::queued) && slot.move(word, word.to(SlotState::done))) {
+        cancelled->set(1);
+        // Ours again, at once: what a worker still had of it would be a race now.
+        m->result[0].set(0);
+        slot.state.store(slot.word().to(SlotState::free).raw(), std::memory_order_relaxed);
+        client.put(0, 3);
+        client.producer.publish();
+      }
+      int left = 2, payload = 0;
+      while (left > 0) {
+        if (client.reap(payload) < 0) {
+          explore::yield();
+          continue;
+        }
+        --left;
+        require(payload != 1 || cancelled->get() == 0, "a cancelled job is not run");
+        require(payload != 3 || cancelled->get() == 1, "what was not cancelled is not replaced");
+      }
+    });
+    for (std::uint32_t w = 1; w <= 2; ++w) {
+      s.thread(
+          "worker " + std::to_string(w),
+          [=] {
+            TinyWorker worker(m, w);
+            for (;;) {
+              if (worker.turn(2) == 0) explore::yield();
+            }
+          },
+          Ends::with_all);
+    }
+  });
+}
