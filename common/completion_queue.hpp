@@ -81,11 +81,11 @@ class CompletionProducer {
         continue;
       }
       // Our view is older than a whole lap. So is the tail, if every worker for a lap died before
-      // it moved it; the client's head never is: it is published before a slot is used again.
+      // it moved it; the client's head never is: it is published before a slot is used again. Or
+      // the cell is what we saw late: then the acquire shows it as it is, and we look again.
       tail = std::max(lines_->tail.load(std::memory_order_acquire),
                       lines_->head.load(std::memory_order_acquire));
-      if (tail <= cursor_) return false;
-      cursor_ = tail;
+      cursor_ = std::max(cursor_, tail);
     }
     return false;
   }
