@@ -38,8 +38,8 @@ struct Options {
   int stale = 2;                       // per execution
   int kills = 0;                       // threads that may be killed, per execution
   std::uint64_t steps = 4000;          // per execution; more is a livelock
-  // 0: systematic, depth first. Else executions are drawn at random from this seed, without bounds
-  // on preemptions and stale loads.
+  // 0: systematic, depth first. Else executions are drawn at random from this seed, with any number
+  // of preemptions and twice as many stale loads.
   std::uint64_t seed = 0;
   // Random only: odds of a preemption at a step, and of a stale load, one in so many.
   std::uint32_t preempt_odds = 12;

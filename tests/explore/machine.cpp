@@ -14,7 +14,8 @@ std::uint16_t data_at[kArena];
 
 constexpr std::size_t kLearning = 24;      // random executions before a systematic search
 constexpr std::uint32_t kKillOdds = 40;    // random only: one step in so many is a thread's last
-constexpr std::size_t kTraceLines = 120;   // of a failure, the last ones
+constexpr int kRandomStale = 2;            // times as many stale loads as in a systematic search
+constexpr std::size_t kTraceLines = 60;    // of a failure, the last ones
 
 std::size_t offset_of(const void* at) {
   return std::size_t(static_cast<const std::byte*>(at) - arena);
@@ -168,7 +169,7 @@ bool Machine::next_trail() {
 }
 
 std::size_t Machine::choose_store(std::size_t count) {
-  if (count <= 1 || (!random_ && stale_ >= options_.stale)) return 0;
+  if (count <= 1 || stale_ >= options_.stale * (random_ ? kRandomStale : 1)) return 0;
   const std::size_t chosen = choose(count, Kind::store);
   if (chosen != 0) ++stale_;
   return chosen;

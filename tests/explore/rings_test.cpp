@@ -19,14 +19,15 @@ using explore::Scenario;
 namespace {
 
 constexpr std::uint32_t kSlots = 2;
-constexpr std::uint32_t kRing = 2;  // cells of either ring
+constexpr std::uint32_t kRing = 2;         // cells of the submission ring
+constexpr std::uint32_t kCompletions = 4;  // cells of the completion queue
 
 // One channel's shared memory without its pages of names and extents.
 struct Memory {
   Slot slots[kSlots];
   SubmissionLines<> submission;
   CompletionLines<> completion;
-  SharedAtomic<std::uint64_t> submission_cells[kRing], completion_cells[kRing];
+  SharedAtomic<std::uint64_t> submission_cells[kRing], completion_cells[kCompletions];
   explore::Data<int> payload[kSlots], result[kSlots];
   explore::Data<int> running[kSlots];  // touched by whoever runs the job: two at once are a race
   DoorbellPage doorbell;
@@ -54,7 +55,7 @@ struct Client {
   explicit Client(Memory* memory)
       : m(memory),
         producer(&m->submission, m->submission_cells, kRing),
-        consumer(&m->completion, m->completion_cells, kRing) {}
+        consumer(&m->completion, m->completion_cells, kCompletions) {}
 
   void put(std::uint32_t index, int payload) {
     Slot& slot = m->slots[index];
@@ -92,7 +93,7 @@ struct TinyWorker {
       : m(memory),
         owner(owner_id),
         ring(&m->submission, m->submission_cells, kRing),
-        completions(&m->completion, m->completion_cells, kRing) {}
+        completions(&m->completion, m->completion_cells, kCompletions) {}
 
   // Claims up to `want` jobs, runs them, completes them. Returns how many.
   std::uint32_t turn(std::uint32_t want) {
@@ -172,10 +173,10 @@ TEST_CASE("jobs are claimed once, in rings that wrap, and none stays behind the 
 }
 
 TEST_CASE("every job completes once, with its own payload and result, over several laps") {
-  explored({.executions = 60'000, .preemptions = 2, .stale = 2}, [](Scenario& s) {
+  explored({.executions = 60'000, .preemptions = 2, .stale = 1}, [](Scenario& s) {
     auto* m = make_memory(s);
     s.thread("client", [=] {
-      constexpr int kJobs = 5;
+      constexpr int kJobs = 6;
       Client client(m);
       int submitted = 0, reaped = 0, payload = 0;
       bool seen[kJobs + 1] = {};

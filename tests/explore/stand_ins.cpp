@@ -1,0 +1,173 @@
+// The cold half of worker and client as the house has it: no control socket, no processes, no
+// signals. Everything that moves a job is the product's.
+#include <sys/epoll.h>
+
+#include <cstring>
+#include <stdexcept>
+
+#include "client/client_core.hpp"
+#include "tests/explore/house.hpp"
+#include "tests/explore/kernel.hpp"
+#include "worker/crash_report.hpp"
+#include "worker/exec/run_command.hpp"
+#include "worker/leave.hpp"
+#include "worker/worker.hpp"
+
+namespace boost::interprocess {
+class mapped_region {
+ public:
+  void* base;
+  std::size_t size;
+};
+}  // namespace boost::interprocess
+
+namespace jobring {
+
+using explore::House;
+
+// ---- segments
+
+Mapping::Mapping() = default;
+Mapping::Mapping(Mapping&&) noexcept = default;
+Mapping& Mapping::operator=(Mapping&&) noexcept = default;
+Mapping::~Mapping() = default;
+Result<Mapping> Mapping::map(int descriptor, std::size_t size, Access) {
+  Mapping mapping;
+  mapping.region_ = std::make_unique<boost::interprocess::mapped_region>(
+      boost::interprocess::mapped_region{House::current->memory_of(descriptor), size});
+  return mapping;
+}
+void* Mapping::base() const {
+  return region_->base;
+}
+std::size_t Mapping::size() const {
+  return region_->size;
+}
+Result<std::size_t> sealed_size(int) {
+  return std::size_t{1} << 40;
+}
+
+// ---- a worker's cold half
+
+std::atomic<const char*> running_handler{nullptr};
+
+namespace {
+
+void job_handler(jobring_job* job, void*) {
+  int number = -1;
+  explore::data_access(job->payload, sizeof number, false);
+  std::memcpy(&number, job->payload, sizeof number);
+  explore::require(job->payload_len == sizeof number && number >= 0 && number < explore::kJobsMax,
+                   "the payload is the job's");
+  House::current->run_job(number);
+  unsigned char* result = job->reserve(job->host, sizeof number);
+  explore::data_access(result, sizeof number, true);
+  std::memcpy(result, &number, sizeof number);
+  job->commit(job->host, sizeof number);
+}
+
+const Handler kHandler{"job", &job_handler, nullptr, "house"};
+
+}  // namespace
+
+Worker::Worker(SupervisorLink& link) : link_(link) {
+  House& house = *House::current;
+  settings_.index = house.worker_of(link.fd());
+  settings_.workers = house.options.workers;
+  page_ = house.page;
+  batch_.limit(kBatchMax);
+  for (int i = 0; house.options.short_jobs && i < 60; ++i) batch_.ran(1, 0);
+  epoll_.reset(epoll_create1(0));
+  for (std::uint32_t w = 0; w < settings_.workers; ++w)
+    colleagues_.push_back(UniqueFd(house.colleagues[w]));
+  watch_event(colleagues_[settings_.index].get());
+  auto doorbell = std::make_unique<WorkerDoorbell>();
+  doorbell->mapping = std::move(*Mapping::map(house.doorbell_page, 0, Mapping::Access::read_write));
+  for (std::uint32_t w = 0; w < settings_.workers; ++w)
+    doorbell->events.push_back(UniqueFd(house.worker_events[w]));
+  watch_event(doorbell->events[settings_.index].get());
+  auto channel = std::make_unique<WorkerChannel>();
+  channel->view = house.view;
+  for (std::uint32_t p = 0; p < kPriorities; ++p)
+    channel->submissions[p] = channel->view.submission_consumer(p);
+  channel->completions = channel->view.completion_producer();
+  channel->client_event = UniqueFd(house.client_event);
+  channel->trusted = true;
+  doorbell->channels[0] = std::move(channel);
+  doorbells_.push_back(std::move(doorbell));
+}
+
+void Worker::watch_event(int eventfd) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, eventfd, &event);
+}
+
+void Worker::handle_orders() {}
+WorkerChannel* Worker::map_channel(WorkerDoorbell& doorbell, std::uint32_t bit) {
+  return doorbell.channels[bit].get();
+}
+void Worker::report_broken(WorkerChannel&, const char* reason) {
+  explore::require(false, reason);
+}
+void Worker::drop_unused_stdio() {}
+void Worker::run_command_job(JobRun&) {}
+
+const Handler* HandlerTable::find(std::string_view) const {
+  return &kHandler;
+}
+std::vector<std::string> HandlerTable::names() const {
+  return {};
+}
+
+JobTimer::JobTimer() = default;
+JobTimer::~JobTimer() = default;
+void JobTimer::start(std::uint32_t, std::uint32_t) {}
+void JobTimer::stop() {}
+void ProcessBaseline::restore() const {}
+bool may_have_strays() {
+  return false;
+}
+void reap_strays() {}
+void reap_dead_strays() {}
+void leave_without_descriptors() {
+  throw std::logic_error("a descriptor is not open");
+}
+
+// ---- a client's connection
+
+namespace detail {
+
+ClientCore::ClientCore(UniqueFd socket, pid_t daemon, std::string where, std::string name)
+    : socket_(std::move(socket)), daemon_(daemon), where_(std::move(where)),
+      name_(std::move(name)) {}
+ClientCore::~ClientCore() = default;
+
+Result<ClientCore::Answer> ClientCore::request(const ClientRequest&, std::span<const int>) {
+  const House& house = *House::current;
+  OpenReply reply;
+  reply.channel = 0;
+  reply.ready_bit = 0;
+  reply.slots = house.view.shape().slots;
+  reply.max_payload = house.view.shape().max_payload;
+  reply.max_result = house.view.shape().max_result;
+  reply.extent_cache = 1u << 30;
+  reply.workers = house.options.workers;
+  Answer answer{reply, {}};
+  for (const int fd : {house.segment, house.doorbell_page, house.pool_page, house.client_event})
+    answer.fds.push_back(UniqueFd(fd));
+  for (std::uint32_t w = 0; w < reply.workers; ++w)
+    answer.fds.push_back(UniqueFd(house.worker_events[w]));
+  return answer;
+}
+void ClientCore::tell(const ClientRequest&) {}
+void ClientCore::disconnected() {}
+bool ClientCore::check_connection() {
+  return true;
+}
+Error ClientCore::gone() const {
+  return {};
+}
+
+}  // namespace detail
+}  // namespace jobring
