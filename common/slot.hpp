@@ -62,8 +62,7 @@ struct alignas(kCacheLine) Slot {
   SharedField<std::uint32_t> timeout_ms;    // 0: none
   // 1: its client wants it stopped. Set (seq_cst) by the client before it has the supervisor look
   // whether it is RUNNING; the worker makes it RUNNING, then looks here: one of the two sees the
-  // other.
-  // Cooperative handlers look as well.
+  // other (all four seq_cst). Cooperative handlers look as well.
   SharedAtomic<std::uint8_t> kill_request;
   // outcome, written by the owner
   SharedField<std::uint8_t> outcome;  // Outcome
@@ -87,10 +86,9 @@ struct alignas(kCacheLine) Slot {
   }
   // One transition. Acquire: the winner sees what the previous owner wrote. Release: the next owner
   // sees ours.
-  bool move(StateWord from, StateWord to) {
+  bool move(StateWord from, StateWord to, std::memory_order order = std::memory_order_acq_rel) {
     std::uint64_t expected = from.raw();
-    return state.compare_exchange_strong(expected, to.raw(), std::memory_order_acq_rel,
-                                         std::memory_order_acquire);
+    return state.compare_exchange_strong(expected, to.raw(), order, std::memory_order_acquire);
   }
 };
 

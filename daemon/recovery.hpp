@@ -67,11 +67,13 @@ std::uint32_t cancel_waiting(const ChannelView& channel);
 // The pool cannot run anything: every waiting job ends as lost with `message`. Returns how many.
 std::uint32_t fail_waiting(const ChannelView& channel, const std::string& message);
 
-// Calls visit(index, word) for every slot in use.
+// Calls visit(index, word) for every slot in use. seq_cst: who has raised `closing` or a slot's
+// kill_request before sees every job RUNNING that did not see that.
 template <class Visit>
 void for_each_slot(const ChannelView& channel, Visit visit) {
   const std::uint32_t used = std::min(channel.header().slots_used.get(), channel.shape().slots);
-  for (std::uint32_t i = 0; i < used; ++i) visit(i, channel.slot(i).word());
+  for (std::uint32_t i = 0; i < used; ++i)
+    visit(i, channel.slot(i).word(std::memory_order_seq_cst));
 }
 
 }  // namespace jobring

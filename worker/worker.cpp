@@ -297,7 +297,8 @@ void Worker::run_one(WorkerChannel& channel, const Claim& claim, std::uint64_t s
   mine.job_slot.set(claim.index);
   mine.job_generation.set(running.generation());
   mine.job_started_ns.set(started);
-  if (!slot.move(claim.word, running)) return;  // stolen
+  // seq_cst: the store half of "run, then look who wants it stopped" (Slot::kill_request).
+  if (!slot.move(claim.word, running, std::memory_order_seq_cst)) return;  // stolen
   slot.started_ns.set(started);
   JobRun job(channel, claim.index, payload_copy_);
   if (job.open(started)) {
@@ -451,8 +452,8 @@ int Worker::run() {
       handle_orders();
       tidy(time_);
     }
-    // A drain that is ordered during the look, while a channel is mapped, does not make it the last:
-    // jobs of a doorbell that came with it have not been looked for.
+    // A drain that is ordered during the look, while a channel is mapped, does not make it the
+    // last: jobs of a doorbell that came with it have not been looked for.
     const bool last_look = draining_;
     if (look() || spin()) {
       if (time_to_retire()) return 0;
