@@ -316,7 +316,9 @@ void Channel::Impl::add_unrun(std::uint32_t index) {
 // that a slot which has one is not reaped twice (its word is dropped later, by its generation).
 void Channel::Impl::rescan() {
   if (consumer_.ready()) return;  // next time
-  view_.header().rescan.store(0, std::memory_order_seq_cst);
+  // Not a store: that could undo the flag of a second recovery without having acquired what that one
+  // did, and then miss it below.
+  view_.header().rescan.exchange(0, std::memory_order_acquire);
   for (std::uint32_t i = 0; i < used_; ++i) {
     if (!local_[i].outstanding || local_[i].unrun || !view_.slot(i).word().is(SlotState::done))
       continue;
