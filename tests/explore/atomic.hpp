@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <source_location>
 #include <type_traits>
 
 namespace explore {
@@ -29,6 +30,11 @@ void data_access(const void* at, std::size_t size, bool write);
 // time; else nothing.
 void owned_access(const void* at, std::size_t size, bool write);
 
+// The order of an access as written at `site`, or the weaker one that this run is to try there
+// (sites.cpp). `which`: 1 for the order of a compare_exchange that fails, else 0.
+using Site = std::source_location;
+std::memory_order order_at(const Site& site, int which, std::memory_order written);
+
 constexpr std::memory_order failure_order(std::memory_order order) {
   if (order == std::memory_order_acq_rel) return std::memory_order_acquire;
   if (order == std::memory_order_release) return std::memory_order_relaxed;
@@ -48,40 +54,40 @@ class Atomic {
   Atomic(const Atomic&) = delete;
   Atomic& operator=(const Atomic&) = delete;
 
-  T load(std::memory_order order = kSeqCst) const {
-    return from(atomic_load(&value_, sizeof(T), order, true));
+  T load(std::memory_order order = kSeqCst, Site site = Site::current()) const {
+    return from(atomic_load(&value_, sizeof(T), order_at(site, 0, order), true));
   }
-  void store(T value, std::memory_order order = kSeqCst) {
-    atomic_store(&value_, sizeof(T), raw(value), order, true);
+  void store(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
+    atomic_store(&value_, sizeof(T), raw(value), order_at(site, 0, order), true);
   }
-  T exchange(T value, std::memory_order order = kSeqCst) {
-    return rmw([](std::uint64_t, std::uint64_t b) { return b; }, value, order);
+  T exchange(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
+    return rmw([](std::uint64_t, std::uint64_t b) { return b; }, value, order_at(site, 0, order));
   }
-  T fetch_add(T value, std::memory_order order = kSeqCst) {
-    return rmw([](std::uint64_t a, std::uint64_t b) { return a + b; }, value, order);
+  T fetch_add(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
+    return rmw([](std::uint64_t a, std::uint64_t b) { return a + b; }, value, order_at(site, 0, order));
   }
-  T fetch_sub(T value, std::memory_order order = kSeqCst) {
-    return rmw([](std::uint64_t a, std::uint64_t b) { return a - b; }, value, order);
+  T fetch_sub(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
+    return rmw([](std::uint64_t a, std::uint64_t b) { return a - b; }, value, order_at(site, 0, order));
   }
-  T fetch_or(T value, std::memory_order order = kSeqCst) {
-    return rmw([](std::uint64_t a, std::uint64_t b) { return a | b; }, value, order);
+  T fetch_or(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
+    return rmw([](std::uint64_t a, std::uint64_t b) { return a | b; }, value, order_at(site, 0, order));
   }
-  T fetch_and(T value, std::memory_order order = kSeqCst) {
-    return rmw([](std::uint64_t a, std::uint64_t b) { return a & b; }, value, order);
+  T fetch_and(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
+    return rmw([](std::uint64_t a, std::uint64_t b) { return a & b; }, value, order_at(site, 0, order));
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
-                               std::memory_order failure) {
-    return exchange_if(expected, desired, success, failure, false);
+                               std::memory_order failure, Site site = Site::current()) {
+    return exchange_if(expected, desired, order_at(site, 0, success), order_at(site, 1, failure), false);
   }
-  bool compare_exchange_strong(T& expected, T desired, std::memory_order order = kSeqCst) {
-    return exchange_if(expected, desired, order, failure_order(order), false);
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order = kSeqCst, Site site = Site::current()) {
+    return exchange_if(expected, desired, order_at(site, 0, order), failure_order(order), false);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order success,
-                             std::memory_order failure) {
-    return exchange_if(expected, desired, success, failure, true);
+                             std::memory_order failure, Site site = Site::current()) {
+    return exchange_if(expected, desired, order_at(site, 0, success), order_at(site, 1, failure), true);
   }
-  bool compare_exchange_weak(T& expected, T desired, std::memory_order order = kSeqCst) {
-    return exchange_if(expected, desired, order, failure_order(order), true);
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order order = kSeqCst, Site site = Site::current()) {
+    return exchange_if(expected, desired, order_at(site, 0, order), failure_order(order), true);
   }
 
  private:

@@ -12,16 +12,16 @@
 
 namespace explore {
 
-// JOBRING_EXPLORE: how many times as many executions as a test asks for.
-inline std::uint64_t effort() {
+// JOBRING_EXPLORE: how many times as many executions as a test asks for; 0.1 is a tenth.
+inline double effort() {
   const char* times = std::getenv("JOBRING_EXPLORE");
-  return times != nullptr ? std::strtoull(times, nullptr, 10) : 1;
+  return times != nullptr ? std::strtod(times, nullptr) : 1;
 }
 
 // Half systematically within the bounds, from the simplest executions on; then at random, without
 // bounds, from a seed that is printed and can be given again by JOBRING_SEED.
 inline void explored(Options options, const std::function<void(Scenario&)>& scenario) {
-  const std::uint64_t total = options.executions * effort();
+  const auto total = std::uint64_t(double(options.executions) * effort());
   options.executions = total / 2;
   const Report systematic = explore(options, scenario);
   CHECK_MESSAGE(systematic.ok(), systematic.failure);

@@ -153,7 +153,7 @@ JobRef House::Client::put(int job, std::uint8_t crash_retries) {
 void House::Client::finish(int count) {
   while (count > 0) {
     channel_->wait(std::chrono::nanoseconds::max(), 1);
-    for (const Completion& done : channel_->reap(256)) {
+    for (const Completion& done : channel_->reap(std::size_t(count))) {
       --count;
       Job& job = current->jobs[done.tag];
       ++job.ends;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace explore {
@@ -15,7 +16,12 @@ std::uint16_t data_at[kArena];
 constexpr std::size_t kLearning = 24;      // random executions before a systematic search
 constexpr std::uint32_t kKillOdds = 40;    // random only: one step in so many is a thread's last
 constexpr int kRandomStale = 2;            // times as many stale loads as in a systematic search
-constexpr std::size_t kTraceLines = 60;    // of a failure, the last ones
+
+// Of a failure, the last ones; JOBRING_TRACE sets another number.
+std::size_t trace_lines() {
+  const char* given = std::getenv("JOBRING_TRACE");
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : 60;
+}
 
 std::size_t offset_of(const void* at) {
   return std::size_t(static_cast<const std::byte*>(at) - arena);
@@ -448,7 +454,7 @@ std::string Machine::describe_failure() {
   std::string text = first + "\nafter " + std::to_string(report_.executions) + " executions";
   if (failure_ != first) return text + "; running it again ended otherwise: " + failure_;
   text += "; the last steps:\n";
-  const std::size_t from = lines_.size() > kTraceLines ? lines_.size() - kTraceLines : 0;
+  const std::size_t from = lines_.size() - std::min(lines_.size(), trace_lines());
   for (std::size_t i = from; i < lines_.size(); ++i) text += "  " + lines_[i] + "\n";
   return text;
 }
