@@ -136,7 +136,8 @@ Result<HandlerId> Channel::Impl::handler(std::string_view name) {
   }
   std::memcpy(header.handler_names[index], name.data(), name.size());
   header.handler_names[index][name.size()] = '\0';
-  header.handler_count.store(index + 1, std::memory_order_release);
+  // Relaxed: who looks the name up has acquired the QUEUED word of a job that uses it.
+  header.handler_count.store(index + 1, std::memory_order_relaxed);
   return handlers_.emplace(name, HandlerId(index)).first->second;
 }
 
