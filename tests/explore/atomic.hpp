@@ -64,29 +64,37 @@ class Atomic {
     return rmw([](std::uint64_t, std::uint64_t b) { return b; }, value, order_at(site, 0, order));
   }
   T fetch_add(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
-    return rmw([](std::uint64_t a, std::uint64_t b) { return a + b; }, value, order_at(site, 0, order));
+    return rmw([](std::uint64_t a, std::uint64_t b) { return a + b; }, value,
+               order_at(site, 0, order));
   }
   T fetch_sub(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
-    return rmw([](std::uint64_t a, std::uint64_t b) { return a - b; }, value, order_at(site, 0, order));
+    return rmw([](std::uint64_t a, std::uint64_t b) { return a - b; }, value,
+               order_at(site, 0, order));
   }
   T fetch_or(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
-    return rmw([](std::uint64_t a, std::uint64_t b) { return a | b; }, value, order_at(site, 0, order));
+    return rmw([](std::uint64_t a, std::uint64_t b) { return a | b; }, value,
+               order_at(site, 0, order));
   }
   T fetch_and(T value, std::memory_order order = kSeqCst, Site site = Site::current()) {
-    return rmw([](std::uint64_t a, std::uint64_t b) { return a & b; }, value, order_at(site, 0, order));
+    return rmw([](std::uint64_t a, std::uint64_t b) { return a & b; }, value,
+               order_at(site, 0, order));
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order success,
                                std::memory_order failure, Site site = Site::current()) {
-    return exchange_if(expected, desired, order_at(site, 0, success), order_at(site, 1, failure), false);
+    return exchange_if(expected, desired, order_at(site, 0, success), order_at(site, 1, failure),
+                       false);
   }
-  bool compare_exchange_strong(T& expected, T desired, std::memory_order order = kSeqCst, Site site = Site::current()) {
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order = kSeqCst,
+                               Site site = Site::current()) {
     return exchange_if(expected, desired, order_at(site, 0, order), failure_order(order), false);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order success,
                              std::memory_order failure, Site site = Site::current()) {
-    return exchange_if(expected, desired, order_at(site, 0, success), order_at(site, 1, failure), true);
+    return exchange_if(expected, desired, order_at(site, 0, success), order_at(site, 1, failure),
+                       true);
   }
-  bool compare_exchange_weak(T& expected, T desired, std::memory_order order = kSeqCst, Site site = Site::current()) {
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order order = kSeqCst,
+                             Site site = Site::current()) {
     return exchange_if(expected, desired, order_at(site, 0, order), failure_order(order), true);
   }
 

@@ -1,5 +1,5 @@
-// Runs a small concurrent scenario in every order, and with every value that the memory model lets a
-// load return (memory_model.hpp), within bounds; or in random ones.
+// Runs a small concurrent scenario in every order, and with every value that the memory model lets
+// a load return (memory_model.hpp), within bounds; or in random ones.
 //
 //     const Report report = explore(options, [](Scenario& s) {
 //       auto* flag = s.make<Atomic<int>>();
@@ -102,8 +102,8 @@ std::uint64_t passing_time(std::uint64_t ns);
 // The calling thread's number, or -1 outside of an execution.
 int self();
 
-// Something to sleep on, as an eventfd: rung and not waited for yet, or not. It orders nothing: what
-// the code under test needs ordered it must order itself.
+// Something to sleep on, as an eventfd: rung and not waited for yet, or not. It orders nothing:
+// what the code under test needs ordered it must order itself.
 class Event {
  public:
   void ring() {

@@ -70,7 +70,9 @@ House::House(Scenario& scenario, const HouseOptions& o) : options(o), scenario_(
     links[w] = make_descriptor();
     start_worker(w);
   }
-  if (options.mortal) scenario_.thread("supervisor", [this] { supervise(); }, Ends::with_all);
+  if (options.mortal)
+    scenario_.thread(
+        "supervisor", [this] { supervise(); }, Ends::with_all);
 }
 
 void House::start_worker(std::uint32_t index) {

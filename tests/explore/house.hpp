@@ -1,6 +1,6 @@
-// A pool in the explorer: the product's own Worker, Channel::Impl and recovery, with modelled memory,
-// kernel, time and death. Only the cold half of each is a stand-in (house.cpp): how they start, and
-// the control socket.
+// A pool in the explorer: the product's own Worker, Channel::Impl and recovery, with modelled
+// memory, kernel, time and death. Only the cold half of each is a stand-in (house.cpp): how they
+// start, and the control socket.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ namespace explore {
 struct HouseOptions {
   std::uint32_t workers = 1;
   std::uint32_t slots = 4;
-  bool mortal = false;       // workers may be killed at any step
-  bool short_jobs = false;   // workers believe that jobs are short: they claim several at once
-  bool slow_clock = false;   // no time passes: nothing gets old enough to be stolen
+  bool mortal = false;      // workers may be killed at any step
+  bool short_jobs = false;  // workers believe that jobs are short: they claim several at once
+  bool slow_clock = false;  // no time passes: nothing gets old enough to be stolen
 };
 
 inline constexpr int kJobsMax = 8;

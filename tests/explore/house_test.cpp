@@ -124,9 +124,9 @@ TEST_CASE("two workers, one of them killed, and jobs that may not run twice") {
     s.at_end([house] {
       for (int job = 0; job < 3; ++job) {
         require(house->jobs[job].runs <= 1, "at most once");
-        require(house->jobs[job].outcome == Outcome::ok ||
-                    house->jobs[job].outcome == Outcome::crashed,
-                "it ended, or its worker did");
+        require(
+            house->jobs[job].outcome == Outcome::ok || house->jobs[job].outcome == Outcome::crashed,
+            "it ended, or its worker did");
       }
     });
   });
@@ -149,14 +149,13 @@ TEST_CASE("a job that is to be stopped is either seen running or does not start"
     s.thread("stopper", [=] {
       while (asked->load(std::memory_order_acquire) == 0) explore::yield();
       const StateWord word = house->view.slot(0).word(std::memory_order_seq_cst);
-      *seen_running = word.is(SlotState::running) || word.is(SlotState::done) ||
-                      word.is(SlotState::free);
+      *seen_running =
+          word.is(SlotState::running) || word.is(SlotState::done) || word.is(SlotState::free);
       if (!word.is(SlotState::running)) return;
       const WorkerEntry& entry = house->page->worker(word.owner() - 1);
       require(entry.job_generation.get() >= word.generation(), "the worker says what it runs");
     });
-    s.at_end([=] {
-      require(house->jobs[0].runs == 0 || *seen_running, "it ran, and nobody was told");
-    });
+    s.at_end(
+        [=] { require(house->jobs[0].runs == 0 || *seen_running, "it ran, and nobody was told"); });
   });
 }

@@ -1,4 +1,5 @@
-// The few system calls of the explored code, as the scenario sees them: eventfds, epoll, sched_yield.
+// The few system calls of the explored code, as the scenario sees them: eventfds, epoll,
+// sched_yield.
 //
 // kernel.cpp defines epoll_wait(), write() and so on for this executable. Descriptors made here are
 // the scenario's; calls on any other go to the real kernel. A wake-up orders no memory here: the

@@ -47,8 +47,8 @@ template <class Body>
 Outcomes outcomes(int results, Body body, bool with_memory = false) {
   Outcomes seen;
   const Report report = explore::explore(wide(), [&](Scenario& s) {
-    auto litmus = std::make_shared<Litmus>(Litmus{
-        s, s.make<Atomic<int>>(), s.make<Atomic<int>>(), s.make<Data<int>>(), {}});
+    auto litmus = std::make_shared<Litmus>(
+        Litmus{s, s.make<Atomic<int>>(), s.make<Atomic<int>>(), s.make<Data<int>>(), {}});
     litmus->r.assign(std::size_t(results), -1);
     body(*litmus);
     s.at_end([litmus, with_memory, &seen] {
@@ -366,9 +366,7 @@ TEST_CASE("a deadlock, a livelock and a wait that is not rung are failures") {
     s.thread("sleeper", [=] {
       if (ready->load() == 0) bell->wait();  // looked before anybody could know that it sleeps
     });
-    s.thread("waker", [=] {
-      ready->store(1);
-    });
+    s.thread("waker", [=] { ready->store(1); });
   });
   CHECK(lost.failure.find("deadlock") == 0);
   Options few = wide();
@@ -388,8 +386,12 @@ TEST_CASE("a killed thread stops at any step, and what it did is known to who bu
   options.kills = 1;
   const Report report = explore::explore(options, [&seen](Scenario& s) {
     auto* x = s.make<Atomic<int>>();
-    s.thread("victim", [=] { for (int i = 1; i <= 3; ++i) x->store(i, relaxed); },
-             Ends::with_all, true);
+    s.thread(
+        "victim",
+        [=] {
+          for (int i = 1; i <= 3; ++i) x->store(i, relaxed);
+        },
+        Ends::with_all, true);
     s.thread(
         "undertaker",
         [=, &seen] {

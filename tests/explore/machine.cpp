@@ -13,9 +13,9 @@ alignas(4096) std::byte arena[kArena];
 std::uint16_t location_at[kArena];  // 0: none yet; else index + 1
 std::uint16_t data_at[kArena];
 
-constexpr std::size_t kLearning = 24;      // random executions before a systematic search
-constexpr std::uint32_t kKillOdds = 40;    // random only: one step in so many is a thread's last
-constexpr int kRandomStale = 2;            // times as many stale loads as in a systematic search
+constexpr std::size_t kLearning = 24;    // random executions before a systematic search
+constexpr std::uint32_t kKillOdds = 40;  // random only: one step in so many is a thread's last
+constexpr int kRandomStale = 2;          // times as many stale loads as in a systematic search
 
 // Of a failure, the last ones; JOBRING_TRACE sets another number.
 std::size_t trace_lines() {
@@ -32,7 +32,10 @@ std::size_t offset_of(const void* at) {
 Machine* Machine::current = nullptr;
 
 Machine::Machine(const Options& options, const std::function<void(Scenario&)>& scenario)
-    : options_(options), scenario_(scenario), dice_(options.seed), ever_read_(kArena),
+    : options_(options),
+      scenario_(scenario),
+      dice_(options.seed),
+      ever_read_(kArena),
       ever_written_(kArena) {
   current = this;
 }
@@ -271,8 +274,8 @@ void Machine::leave() {
   for (std::size_t i = 0; i < threads_.size(); ++i) {
     if (can_go_on(*threads_[i]) && !threads_[i]->yielded) candidates[count++] = int(i);
   }
-  // All that could go on look for news in vain. In turns, without a choice: that is fair, and another
-  // order would show nothing else.
+  // All that could go on look for news in vain. In turns, without a choice: that is fair, and
+  // another order would show nothing else.
   for (std::size_t i = 1; count == 0 && i <= threads_.size(); ++i) {
     const int next = int((std::size_t(running_ + int(threads_.size())) + i) % threads_.size());
     if (can_go_on(*threads_[std::size_t(next)])) candidates[count++] = next;
@@ -361,7 +364,8 @@ void Machine::wait(bool (*ready)(const void*), const void* argument) {
   }
 }
 
-// Throws nothing: it may be called from a C function. The next step ends the thread if it is to end.
+// Throws nothing: it may be called from a C function. The next step ends the thread if it is to
+// end.
 void Machine::yield() {
   if (stopping_ || over_) return;
   Thread& mine = *threads_[std::size_t(running_)];

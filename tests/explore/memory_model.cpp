@@ -57,7 +57,8 @@ void View::raise(std::uint32_t location, std::uint32_t to) {
 
 void View::join(const View& other) {
   if (place.size() < other.place.size()) place.resize(other.place.size(), 0);
-  for (std::size_t i = 0; i < other.place.size(); ++i) place[i] = std::max(place[i], other.place[i]);
+  for (std::size_t i = 0; i < other.place.size(); ++i)
+    place[i] = std::max(place[i], other.place[i]);
 }
 
 void Knowledge::join(const Knowledge& other) {

@@ -8,7 +8,8 @@
 // - relaxed: only this rule, which is coherence (CoRR, CoWR, CoRW, CoWW).
 // - release: the store carries the storing thread's view and clock; an acquire load that reads it,
 //   or an RMW of its release sequence, joins them. Only RMWs continue a release sequence (C++20).
-// - seq_cst: the order of execution is the total order S; per location, a seq_cst access may not read
+// - seq_cst: the order of execution is the total order S; per location, a seq_cst access may not
+// read
 //   or write anything older in mo than what an earlier seq_cst access read or wrote there
 //   ([atomics.order]/4: "coherence-ordered before" agrees with S).
 // - stores may also be placed in mo before existing ones where coherence and S allow it, so that
@@ -55,16 +56,16 @@ struct Knowledge {
 
 struct Store {
   std::uint64_t value = 0;
-  std::uint32_t place = 0;  // grows along mo, with gaps
+  std::uint32_t place = 0;         // grows along mo, with gaps
   bool behind_its_source = false;  // made by an RMW: nothing may come between it and the one before
   bool releases = false;
   Knowledge released;  // if it releases
 };
 
 struct Location {
-  std::vector<Store> stores;       // in modification order
-  std::uint32_t sequenced = 0;     // place of the last store that a seq_cst access read or wrote
-  std::uint8_t readers = 0;        // threads, one bit each
+  std::vector<Store> stores;    // in modification order
+  std::uint32_t sequenced = 0;  // place of the last store that a seq_cst access read or wrote
+  std::uint8_t readers = 0;     // threads, one bit each
   std::uint8_t writers = 0;
 };
 

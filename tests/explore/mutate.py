@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
 """Breaks the product in one place at a time, and requires the explorer to see it.
 
-    mutate.py --build DIR [--compiler G++] [--flags F]... [--all] [--seed N] [--seconds S]
-              [--only TEXT] [--list]
+    mutate.py --explorer FILE --build DIR [--compiler G++] [--launcher ccache] [--all] [--seed N]
+              [--seconds S] [--only TEXT] [--kind order|step] [--list]
 
-Each mutation replaces one piece of the product's source by a weaker one: a memory order by the next
-weaker, a helping step or a second look by nothing. It is applied to a copy of the sources in DIR;
-what depends on the changed file is compiled again, the explorer runs, and it must fail. A mutation
-that survives is an access that is stronger than it has to be, or one that no test covers; either way
-the run fails.
+Orders: every access of the product that the explorer meets and whose memory order is not relaxed is
+weakened to the next weaker one. The explorer does that at run time (sites.cpp): nothing is compiled.
+Steps: pieces of the source are removed (mutations.py) in a copy of it in DIR; what includes the
+changed file is compiled again.
+
+Each time the explorer must fail. A mutation that survives is stronger than it has to be, or not
+tested: unless mutations.py says why it is kept (KEPT), this fails.
 
 Without --all (or JOBRING_EXHAUSTIVE=1) a sample is taken, as many as fit into --seconds, in an order
-drawn from the seed (JOBRING_SEED; printed). The unchanged copy is always run first, and must pass.
+drawn from the seed (JOBRING_SEED; printed).
 """
 
 import argparse
@@ -28,153 +30,204 @@ import mutations
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-EXPLORER = ["main", "machine", "memory_model", "explorer", "kernel", "house", "stand_ins",
+EXPLORER = ["main", "machine", "memory_model", "explorer", "sites", "kernel", "house", "stand_ins",
             "rings_test", "house_test"]
-# Test processes never need longer: a test that runs this long has livelocked, which is a failure too.
-RUN_SECONDS = 120
+ORDERS = ["relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"]
+RUN_SECONDS = 300  # a run that takes longer goes round for ever, which is a failure too
+
+
+def run(explorer, seed, **environment):
+    """None if all tests pass, else the name of the first that does not."""
+    environment = dict(os.environ, JOBRING_SEED=str(seed), JOBRING_TRACE="0", **environment)
+    try:
+        done = subprocess.run([str(explorer), "--abort-after=1", "--test-case-exclude=*litmus*"],
+                              env=environment, capture_output=True, text=True, timeout=RUN_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "it did not end"
+    if done.returncode == 0:
+        return None
+    found = re.search(r"TEST CASE:\s*(.*)", done.stdout)
+    return found.group(1) if found else f"status {done.returncode}"
+
+
+class Order:
+    """One access with a weaker order."""
+
+    def __init__(self, file, line, column, which, order, weaker, text):
+        self.file, self.text = file, text
+        self.weaken = f"{file}:{line}:{column}:{which}:{weaker}"
+        self.name = f"{file}:{line}: {ORDERS[order]} -> {ORDERS[weaker]}: {text}"
+        self.step = f"{ORDERS[order]} -> {ORDERS[weaker]}"
+
+    def check(self, arguments, seed):
+        return run(arguments.explorer, seed, JOBRING_WEAKEN=self.weaken)
+
+    def kept(self):
+        return mutations.KEPT.get((self.file, self.text, self.step))
+
+
+def weaker_orders(operation, order):
+    load, store, both = operation == "load", operation == "store", operation not in ("load", "store")
+    name = ORDERS[order]
+    names = {"seq_cst": ["acquire"] if load else ["release"] if store else ["acq_rel"],
+             "acq_rel": ["acquire", "release"]}.get(name, ["relaxed"])
+    return [ORDERS.index(n) for n in names]
+
+
+def all_orders(arguments):
+    """One mutation for each order that any test of the explorer meets."""
+    sites = pathlib.Path(arguments.build) / "sites.txt"
+    failed = run(arguments.explorer, 1, JOBRING_SITES=str(sites), JOBRING_EXPLORE="0.02")
+    if failed:
+        sys.exit(f"the unchanged product fails: {failed}")
+    found = {}
+    for site in sites.read_text().splitlines():
+        path, line, column, which, order = site.rsplit(" ", 4)
+        # The compiler may have been given the path in any form.
+        product = re.search(r"(?:^|/)((?:common|client|worker|daemon)/\S+)$", path)
+        if not product or not (ROOT / product.group(1)).exists():
+            continue
+        file = product.group(1)
+        text = (ROOT / file).read_text().splitlines()[int(line) - 1]
+        before = text[:int(column) + 30]
+        operations = re.findall(r"(load|store|fetch_\w+|compare_exchange|exchange)", before)
+        operation = "load" if which == "1" or not operations else operations[-1]
+        for weaker in weaker_orders(operation, int(order)):
+            if ORDERS[int(order)] != "relaxed":
+                found[(file, int(line), column, which, int(order), weaker)] = text.strip()
+    return [Order(*key, text) for key, text in sorted(found.items())]
+
+
+class StepMutation:
+    build = None
+
+    def __init__(self, step):
+        self.step, self.file, self.name = step, step.file, f"{step.file}: {step.name}"
+
+    def place(self, text):
+        start = text.index(self.step.after) if self.step.after else 0
+        return text.index(self.step.old, start)
+
+    def check(self, arguments, seed):
+        if StepMutation.build is None:
+            StepMutation.build = Build(arguments)
+        return StepMutation.build.check(self, seed)
+
+    def kept(self):
+        return None
 
 
 class Build:
     """The explorer over a copy of the product's sources, compiled file by file."""
 
-    def __init__(self, folder, compiler, flags):
-        self.root = pathlib.Path(folder)
-        self.compiler = compiler
-        self.flags = flags
+    def __init__(self, arguments):
+        self.root = pathlib.Path(arguments.build) / "copy"
+        self.compiler = [arguments.launcher] if arguments.launcher else []
+        self.compiler += [arguments.compiler, "-std=c++20", "-O1", "-w"]
         self.objects = self.root / "objects"
         shutil.rmtree(self.root, ignore_errors=True)
         self.objects.mkdir(parents=True)
         for part in ("common", "client", "worker", "daemon", "tests/explore", "tests/support"):
             shutil.copytree(ROOT / part, self.root / part)
-        explored = (HERE / "sources.txt").read_text().split()
-        self.sources = explored + [f"tests/explore/{name}.cpp" for name in EXPLORER]
+        self.sources = (HERE / "sources.txt").read_text().split()
+        self.sources += [f"tests/explore/{name}.cpp" for name in EXPLORER]
+        self.stale = set(self.sources)
 
     def object_of(self, source):
-        return self.objects / (source.replace("/", "_") + ".o")
+        return str(self.objects / (source.replace("/", "_") + ".o"))
 
-    def compile(self, sources, jobs):
-        """Compiles all of them; the text of the first error, or None."""
+    def compile(self):
         include = ["tests/explore/shadow", ".", "common/include", "client/include",
                    "worker/include", "client"]
-        waiting, running, error = list(sources), [], None
-        while waiting or running:
-            while waiting and len(running) < jobs and error is None:
-                source = waiting.pop(0)
-                command = self.compiler + self.flags + [f"-I{self.root / i}" for i in include]
-                target = str(self.object_of(source))
-                command += ["-MMD", "-MF", target + ".d", "-c", str(self.root / source), "-o",
-                            target]
-                running.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
-            if not running:
-                break
-            process = running.pop(0)
-            _, text = process.communicate()
-            if process.returncode != 0 and error is None:
-                error = text
-        return error
+        for source in sorted(self.stale):
+            target = self.object_of(source)
+            subprocess.run(self.compiler + [f"-I{i}" for i in include] +
+                           ["-MMD", "-MF", target + ".d", "-c", source, "-o", target],
+                           check=True, cwd=self.root)
+            self.stale.discard(source)
 
-    def dependents(self, path):
-        """Sources that include `path`, or are it."""
-        name = str(self.root / path)
-        return [s for s in self.sources
-                if name in pathlib.Path(str(self.object_of(s)) + ".d").read_text().split()]
+    def dependents(self, file):
+        def depends(source):
+            text = pathlib.Path(self.object_of(source) + ".d").read_text().replace("\\\n", " ")
+            return any(os.path.normpath(name) == file for name in text.split()[1:])
+        return {s for s in self.sources if depends(s)}
 
-    def link(self):
-        command = self.compiler + [str(self.object_of(s)) for s in self.sources]
-        subprocess.run(command + ["-o", str(self.root / "explorer")], check=True)
-
-    def passes(self, seed, tests):
-        """True if no test failed. Also the name of the first one that did."""
-        environment = dict(os.environ, JOBRING_SEED=str(seed), JOBRING_TRACE="0")
-        command = [str(self.root / "explorer"), "--abort-after=1"]
-        if tests:
-            command.append("--test-case=" + ",".join(tests))
+    def check(self, mutation, seed):
+        if self.stale == set(self.sources):
+            self.compile()  # unchanged, to learn who includes what
+        path = self.root / mutation.file
+        before = path.read_text()
+        at = mutation.place(before)
+        path.write_text(before[:at] + mutation.step.new + before[at + len(mutation.step.old):])
+        self.stale |= self.dependents(mutation.file)
         try:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True,
-                                  timeout=RUN_SECONDS)
-        except subprocess.TimeoutExpired:
-            return False, "it did not end"
-        found = re.search(r"TEST CASE:\s*(.*)", done.stdout)
-        return done.returncode == 0, found.group(1) if found else f"status {done.returncode}"
-
-
-def place(text, mutation):
-    """Where the piece to be replaced stands: its only occurrence behind `after`."""
-    start = text.index(mutation.after) if mutation.after else 0
-    return text.index(mutation.old, start)
-
-
-def apply(build, mutation, jobs):
-    path = build.root / mutation.file
-    before = path.read_text()
-    at = place(before, mutation)
-    path.write_text(before[:at] + mutation.new + before[at + len(mutation.old):])
-    sources = build.dependents(mutation.file)
-    error = build.compile(sources, jobs)
-    return before, sources, error
+            self.compile()
+            explorer = self.root / "explorer"
+            subprocess.run(self.compiler + [self.object_of(s) for s in self.sources] +
+                           ["-o", str(explorer)], check=True)
+            return run(explorer, seed)
+        finally:
+            path.write_text(before)
+            self.stale |= self.dependents(mutation.file)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--explorer", required=True)
     parser.add_argument("--build", required=True)
     parser.add_argument("--compiler", default="g++")
     parser.add_argument("--launcher", default="")
-    parser.add_argument("--flag", action="append", default=[])
     parser.add_argument("--all", action="store_true",
                         default=os.environ.get("JOBRING_EXHAUSTIVE") == "1")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("JOBRING_SEED", "0")))
     parser.add_argument("--seconds", type=float, default=45)
-    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="")
+    parser.add_argument("--kind", choices=["order", "step"])
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
+    pathlib.Path(arguments.build).mkdir(parents=True, exist_ok=True)
     seed = arguments.seed or random.SystemRandom().randrange(1, 1 << 32)
-    chosen = [m for m in mutations.ALL if arguments.only in m.name]
-    for mutation in mutations.ALL:
-        place((ROOT / mutation.file).read_text(), mutation)  # all of them still apply
-    if arguments.list:
-        for mutation in chosen:
-            print(f"{mutation.file}: {mutation.name}")
-        return 0
     print(f"JOBRING_SEED={seed}", flush=True)
+
+    everything = []
+    if arguments.kind != "step":
+        everything += all_orders(arguments)
+    if arguments.kind != "order":
+        everything += [StepMutation(step) for step in mutations.STEPS]
+        for step in everything:
+            if isinstance(step, StepMutation):
+                step.place((ROOT / step.file).read_text())  # it still applies
+    chosen = [m for m in everything if arguments.only in m.name]
+    if arguments.list:
+        print("\n".join(m.name for m in chosen))
+        return 0
     random.Random(seed).shuffle(chosen)
 
-    start = time.monotonic()
-    compiler = ([arguments.launcher] if arguments.launcher else []) + [arguments.compiler]
-    build = Build(arguments.build, compiler,
-                  ["-std=c++20", "-O1", "-w"] + arguments.flag)
-    error = build.compile(build.sources, arguments.jobs)
-    if error:
-        print(error)
-        return 1
-    build.link()
-    passed, test = build.passes(seed, [])
-    if not passed:
-        print(f"the unchanged product fails: {test}")
-        return 1
-
-    caught, survivors, slowest = 0, [], 0.0
-    for done, mutation in enumerate(chosen):
+    start, slowest = time.monotonic(), 0.0
+    caught, kept, survivors = 0, 0, 0
+    for mutation in chosen:
         begun = time.monotonic()
-        if done and not arguments.all and begun - start + slowest > arguments.seconds:
+        if caught + kept + survivors and not arguments.all and (
+                begun - start + slowest > arguments.seconds):
             break
-        before, sources, error = apply(build, mutation, arguments.jobs)
-        if error:
-            print(f"{mutation.name}: does not compile\n{error}")
-            return 1
-        build.link()
-        passed, test = build.passes(seed, mutation.tests)
-        (build.root / mutation.file).write_text(before)
-        for source in sources:  # compiled again with the next mutation that needs it
-            build.compile([source], arguments.jobs)
-        slowest = max(slowest, time.monotonic() - begun)
-        caught += not passed
-        if passed:
-            survivors.append(mutation)
-        verdict = "SURVIVED" if passed else f"caught by: {test}"
-        print(f"{time.monotonic() - begun:5.1f} s  {mutation.name}\n         {verdict}", flush=True)
-    tried = caught + len(survivors)
-    print(f"mutations caught {caught} of {tried} ({len(mutations.ALL)} in the table)")
+        if mutation.kept() and not arguments.all:
+            continue  # a survivor takes longest, and says nothing new
+        test = mutation.check(arguments, seed)
+        took = time.monotonic() - begun
+        slowest = max(slowest, took)
+        if test:
+            caught += 1
+            verdict = f"caught by: {test}"
+        elif mutation.kept():
+            kept += 1
+            verdict = f"kept: {mutation.kept()}"
+        else:
+            survivors += 1
+            verdict = "SURVIVED"
+        print(f"{took:5.1f} s  {mutation.name}\n         {verdict}", flush=True)
+    tried = caught + kept + survivors
+    print(f"mutations caught {caught} of {tried}, kept with an argument {kept}, "
+          f"survived {survivors} ({len(everything)} in all)")
     return 1 if survivors or not tried else 0
 
 

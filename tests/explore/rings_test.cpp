@@ -12,8 +12,8 @@
 
 using namespace jobring;
 using explore::Ends;
-using explore::require;
 using explore::explored;
+using explore::require;
 using explore::Scenario;
 
 namespace {
@@ -64,7 +64,8 @@ struct Client {
     slot.payload_len.set(std::uint32_t(payload));
     slot.state.store(queued.raw(), std::memory_order_release);
     while (producer.full()) {
-      producer.skip_dead([&](SubmissionWord w) { return m->slots[w.index()].word() == w.queued(); });
+      producer.skip_dead(
+          [&](SubmissionWord w) { return m->slots[w.index()].word() == w.queued(); });
       explore::yield();
     }
     producer.put(SubmissionWord(index, queued.generation()));
@@ -180,7 +181,8 @@ TEST_CASE("every job completes once, with its own payload and result, over sever
       Client client(m);
       int submitted = 0, reaped = 0, payload = 0;
       bool seen[kJobs + 1] = {};
-      while (submitted < int(kSlots)) client.put(std::uint32_t(submitted), submitted + 1), ++submitted;
+      while (submitted < int(kSlots))
+        client.put(std::uint32_t(submitted), submitted + 1), ++submitted;
       client.producer.publish();
       while (reaped < kJobs) {
         const int slot = client.reap(payload);

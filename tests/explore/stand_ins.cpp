@@ -139,7 +139,9 @@ void leave_without_descriptors() {
 namespace detail {
 
 ClientCore::ClientCore(UniqueFd socket, pid_t daemon, std::string where, std::string name)
-    : socket_(std::move(socket)), daemon_(daemon), where_(std::move(where)),
+    : socket_(std::move(socket)),
+      daemon_(daemon),
+      where_(std::move(where)),
       name_(std::move(name)) {}
 ClientCore::~ClientCore() = default;
 

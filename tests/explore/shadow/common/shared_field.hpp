@@ -1,6 +1,6 @@
-// Stands before common/shared_field.hpp when the product's code is explored: a relaxed atomic, as in
-// the product, that may return old values; nobody is given a turn at it. Fields of slots are more:
-// the state word must order them, so for these any unordered pair of accesses is a failure.
+// Stands before common/shared_field.hpp when the product's code is explored: a relaxed atomic, as
+// in the product, that may return old values; nobody is given a turn at it. Fields of slots are
+// more: the state word must order them, so for these any unordered pair of accesses is a failure.
 #pragma once
 
 #include <cstdint>

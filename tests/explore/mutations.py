@@ -1,0 +1,77 @@
+"""What mutate.py breaks besides memory orders, and the orders that the explorer cannot prove.
+
+Steps: pieces of the product's source and what they are replaced by; each is a helping step, a second
+look or a check that the comments call necessary.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Step:
+    name: str
+    file: str
+    old: str
+    new: str
+    after: str = ""  # `old` is looked for behind this
+
+
+STEPS = [
+    Step("claim: do not ask who won the slot", "worker/worker.cpp",
+         "if (!view.slot(word.index()).move(queued, claimed)) return false;",
+         "view.slot(word.index()).move(queued, claimed);"),
+    Step("W2: do not look at the ring after clearing the ready bit", "worker/worker.cpp",
+         "if (channel->submissions[priority].backlog() == 0 &&", "if (",
+         after="bool Worker::settle_ready"),
+    Step("W2: do not look at the retries after clearing the ready bit", "worker/worker.cpp",
+         "channel->view.header().retries.load(std::memory_order_seq_cst) == 0) {", "true) {",
+         after="bool Worker::settle_ready"),
+    Step("W4: do not look again before sleeping", "worker/worker.cpp",
+         "while (!work_in_sight()) {", "while (true) {"),
+    Step("run a job although it was stolen", "worker/worker.cpp",
+         "return;  // stolen", "{}"),
+    Step("complete: do not ring the client", "worker/worker.cpp",
+         "ring_bell(channel.client_event.get(), channel.trusted);", ";"),
+    Step("requeued: do not say that there may be more", "worker/worker.cpp",
+         "view.header().retries.store(1, std::memory_order_seq_cst);  // there may be more", ";"),
+    Step("recovery: no retry bit", "daemon/recovery.cpp",
+         "if (slot.word().is(SlotState::requeued)) set_retry_bit(channel, index);", ""),
+    Step("recovery: do not raise retries", "daemon/recovery.cpp",
+         "channel.header().retries.store(1, std::memory_order_seq_cst);", "",
+         after="recover_channel("),
+    Step("recovery: do not raise rescan", "daemon/recovery.cpp",
+         "channel.header().rescan.store(1, std::memory_order_seq_cst);", "",
+         after="recover_channel("),
+    Step("recovery: do not set the ready bits", "daemon/recovery.cpp",
+         "doorbell.set_ready(priority, ready_bit);", "(void)doorbell, (void)ready_bit;"),
+    Step("recovery: leave what the dead one claimed", "daemon/recovery.cpp",
+         "if (slot.move(word, word.to(SlotState::requeued))) ++recovered.requeued;", ""),
+    Step("visit: do not help the head over taken slots", "common/submission_ring.hpp",
+         "advance_to(lines_->head, position);", "if (seen.claimed) advance_to(lines_->head, position);"),
+    Step("producer: overwrite cells that are not free", "common/submission_ring.hpp",
+         "return next_ - head_seen_ > mask_;", "return false;"),
+    Step("completion: do not step over a cell that another filled", "common/completion_queue.hpp",
+         "++cursor_;  // filled", "// filled"),
+    Step("completion: keep a view older than a lap", "common/completion_queue.hpp",
+         "cursor_ = std::max(cursor_, tail);", ""),
+    Step("completion: take what is not filled yet", "common/completion_queue.hpp",
+         "if (next.lap() != lap()) return false;", ""),
+    Step("S3: ring nobody", "client/channel_impl.cpp",
+         "if (sleeper >= 0) ring(worker_events_[std::size_t(sleeper)].get());", "(void)sleeper;"),
+    Step("S2: set no ready bit", "client/channel_impl.cpp",
+         "doorbell_->set_ready(priority, info_.ready_bit);", ""),
+    Step("announce: do not look again before sleeping", "client/channel_impl.cpp",
+         "return !has_completions(wanted);", "return true;"),
+    Step("reap: take a completion word at its word", "client/channel_impl.cpp",
+         "local_[done.index()].outstanding && done.announces(view_.slot(done.index()).word())",
+         "true"),
+    Step("cancel: do not ask who won the slot", "client/channel_impl.cpp",
+         "if (!slot.move(word, word.to(SlotState::done))) return false;",
+         "slot.move(word, word.to(SlotState::done));"),
+    Step("open: do not look whether the job is to be stopped", "worker/job_run.cpp",
+         "slot_.kill_request.load(std::memory_order_seq_cst) != 0 ||", ""),
+]
+
+# Orders that may be weakened without the explorer seeing it, and why they stay. The key is the
+# file and a piece of the line, the value names the kind and the argument.
+KEPT = {}
