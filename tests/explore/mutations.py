@@ -72,6 +72,22 @@ STEPS = [
          "slot_.kill_request.load(std::memory_order_seq_cst) != 0 ||", ""),
 ]
 
-# Orders that may be weakened without the explorer seeing it, and why they stay. The key is the
-# file and a piece of the line, the value names the kind and the argument.
-KEPT = {}
+# Orders that may be weakened without the explorer seeing it, and why they stay: by file, text of the
+# line, and step.
+LOAD_BUFFERING = ("without it a cell could be read from the future, which the explorer does not "
+                  "model (docs/reliability.md)")
+KEPT = {
+    ("common/submission_ring.hpp",
+     "while (seen < target && !counter.compare_exchange_weak(seen, target, "
+     "std::memory_order_release,", "release -> relaxed"): LOAD_BUFFERING,
+    ("common/submission_ring.hpp", "head_seen_ = lines_->head.load(std::memory_order_acquire);",
+     "acquire -> relaxed"): LOAD_BUFFERING,
+    ("worker/worker.cpp",
+     "channel->view.header().retries.load(std::memory_order_seq_cst) != 0) {",
+     "seq_cst -> acquire"):
+        "of leaves_work(): a hint whether another worker may be of use; it costs nothing",
+    ("common/slot.hpp",
+     "return state.compare_exchange_strong(expected, to.raw(), order, std::memory_order_acquire);",
+     "acquire -> relaxed"):
+        "nobody uses what a failed move saw, but who does would need it, and it costs nothing",
+}
