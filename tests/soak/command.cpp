@@ -1,6 +1,7 @@
 // `jobring-soak --job ID BEHAVIOUR US RESULT_SIZE`: a job that is a command.
 #include "tests/soak/command.hpp"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -25,12 +26,39 @@ std::vector<std::string> command_of(const JobSpec& spec) {
           std::to_string(spec.result_size)};
 }
 
+namespace {
+
+int reply(const JobSpec& spec) {
+  std::string result(spec.result_size, '\0');
+  fill(spec.id, 0, result);
+  for (std::size_t written = 0; written < result.size();) {
+    const ssize_t n = write(1, result.data() + written, result.size() - written);
+    if (n <= 0) return 4;
+    written += std::size_t(n);
+  }
+  return 0;
+}
+
+}  // namespace
+
 int run_command_job(char** argv) {
   JobSpec spec;
   spec.id = std::strtoull(argv[0], nullptr, 10);
   spec.behaviour = Behaviour(std::atoi(argv[1]));
   spec.us = std::uint32_t(std::atol(argv[2]));
   spec.result_size = std::uint32_t(std::atol(argv[3]));
+  if (spec.behaviour == Behaviour::delegate) {
+    const pid_t child = fork();
+    if (child == 0) {
+      setsid();
+      const NotedRun run(ledger_of_environment(), spec.id, name_process(getpid()));
+      usleep(spec.us);
+      return 0;
+    }
+    int status = 0;
+    if (child < 0 || waitpid(child, &status, 0) != child || status != 0) return 5;
+    return reply(spec);
+  }
   const NotedRun run(ledger_of_environment(), spec.id, name_process(getpid()));
   usleep(spec.us);
   if (spec.behaviour == Behaviour::fail) return 3;
@@ -43,14 +71,7 @@ int run_command_job(char** argv) {
     sleep(1000);
     _exit(0);
   }
-  std::string result(spec.result_size, '\0');
-  fill(spec.id, 0, result);
-  for (std::size_t written = 0; written < result.size();) {
-    const ssize_t n = write(1, result.data() + written, result.size() - written);
-    if (n <= 0) return 4;
-    written += std::size_t(n);
-  }
-  return 0;
+  return reply(spec);
 }
 
 }  // namespace jobring::soak

@@ -10,14 +10,15 @@
 namespace jobring::soak {
 
 enum class Behaviour : std::uint8_t {
-  spin,        // burns `us` microseconds
-  nap,         // sleeps so long, whatever it is asked
-  cooperate,   // sleeps so long, or until it is asked to stop
-  fail,        // reports a failure
-  crash_once,  // its first run crashes its worker (a command: itself)
-  crash,       // every run does
-  hold,        // its first run lasts until it is stopped; the next ends at once
-  leave_child  // a command that leaves a process behind, out of its group and session
+  spin,         // burns `us` microseconds
+  nap,          // sleeps so long, whatever it is asked
+  cooperate,    // sleeps so long, or until it is asked to stop
+  fail,         // reports a failure
+  crash_once,   // its first run crashes its worker (a command: itself)
+  crash,        // every run does
+  hold,         // its first run lasts until it is stopped; the next ends at once
+  leave_child,  // a command that leaves a process behind, out of its group and session
+  delegate      // a command whose work a child does, out of its group and session
 };
 
 struct JobSpec {

@@ -28,12 +28,14 @@ Job Jobs::draw(const PoolPlan& pool, std::uint32_t epoch) {
   job.kind = pool.commands && !one_in(8) ? Kind::command : Kind::function;
   const std::uint64_t dice = below(1000);
   if (job.kind == Kind::command) {
-    spec.behaviour = dice < 700   ? Behaviour::spin
-                     : dice < 900 ? Behaviour::nap
+    spec.behaviour = dice < 600   ? Behaviour::spin
+                     : dice < 750 ? Behaviour::nap
+                     : dice < 900 ? Behaviour::delegate
                      : dice < 930 ? Behaviour::fail
                      : dice < 960 ? Behaviour::crash_once
                                   : Behaviour::leave_child;
-    spec.us = spec.behaviour == Behaviour::nap ? std::uint32_t(below(20'000)) : 0;
+    const bool lasts = spec.behaviour == Behaviour::nap || spec.behaviour == Behaviour::delegate;
+    spec.us = lasts ? std::uint32_t(below(20'000)) : 0;
     spec.result_size = std::uint32_t(one_in(4) ? below(64 << 10) : below(256));
   } else {
     spec.behaviour = dice < 900   ? Behaviour::spin

@@ -64,6 +64,7 @@ JOBRING_HANDLER(soak, job) {
       while (run.number() == 0 && !job.stop_requested()) nap(1'000'000);
       break;
     case Behaviour::leave_child:
+    case Behaviour::delegate:
       break;
   }
   const auto room = job.reserve(spec.result_size);
