@@ -111,14 +111,15 @@ class Failover {
       return std::popcount(page_.as<PoolPage>()->sleeping[0].load()) ==
              int(situation_.workers - busy);
     });
+    Run& first = ledger_.runs_[0];
+    Run& second = ledger_.runs_[1];
+    first.job = second.job = 0;
     ledger_.run_count = 0;
     const Job job = submit(1);
-    until("the job runs", [&] { return ledger_.runs_[0].job.load() == job.spec.id; });
-    Run& second = ledger_.runs_[1];
-    second.job = 0;
+    until("the job runs", [&] { return first.job.load() == job.spec.id; });
     moment();  // its worker and we are at rest
     const std::uint64_t killed = now_ns();
-    kill(pid_of(job.record->runner), SIGKILL);
+    send_signal(pid_of(job.record->runner), SIGKILL);
     const std::uint64_t end = killed + kPatience;
     while (channel_.outstanding() > busy) {
       channel_.wait(std::chrono::seconds(1));

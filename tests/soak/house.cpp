@@ -77,12 +77,12 @@ House::House(std::uint32_t clients, std::uint64_t seed) : socket_(dir_ / "socket
 
 House::~House() {
   for (const pid_t pid : clients_) {
-    if (pid > 0) kill(pid, SIGKILL);
+    if (pid > 0) send_signal(pid, SIGKILL);
   }
-  if (daemon_ > 0) kill(daemon_, SIGKILL);
+  if (daemon_ > 0) send_signal(daemon_, SIGKILL);
   // What they leave behind comes to us.
   for (int tries = 0; tries < 2000; ++tries) {
-    for (const ProcessName name : children_of(getpid())) kill(pid_of(name), SIGKILL);
+    for (const ProcessName name : children_of(getpid())) send_signal(pid_of(name), SIGKILL);
     while (waitpid(-1, nullptr, WNOHANG) > 0) {
     }
     if (waitpid(-1, nullptr, WNOHANG) < 0) break;
@@ -119,7 +119,7 @@ bool House::strike(Victim kind) {
     descendants_of(daemon_, left);
     ++ledger_->epoch;
     daemon_struck_ = true;
-    kill(daemon_, SIGKILL);
+    send_signal(daemon_, SIGKILL);
     for (const ProcessName name : left) doomed_.push_back({name, now_ns() + kVanishWithin});
   } else {
     std::vector<ProcessName> candidates;
@@ -134,7 +134,7 @@ bool House::strike(Victim kind) {
     const ProcessName victim = candidates[random_() % candidates.size()];
     if (!lives(victim)) return false;
     if (kind == Victim::client) killed_clients_.insert(victim);
-    kill(pid_of(victim), SIGKILL);
+    send_signal(pid_of(victim), SIGKILL);
   }
   ++toll_.kills[std::size_t(kind)];
   return true;
@@ -146,7 +146,7 @@ bool House::stop_one(std::uint64_t for_ns) {
   if (random_() % 8 == 0) candidates = {name_process(daemon_)};
   const ProcessName victim = candidates[random_() % candidates.size()];
   if (!lives(victim)) return false;
-  kill(pid_of(victim), SIGSTOP);
+  send_signal(pid_of(victim), SIGSTOP);
   stopped_.push_back({victim, now_ns() + for_ns});
   ++toll_.stops;
   return true;
@@ -155,7 +155,7 @@ bool House::stop_one(std::uint64_t for_ns) {
 void House::continue_due(bool all) {
   std::erase_if(stopped_, [&](const Stopped& s) {
     if (!all && now_ns() < s.until_ns) return false;
-    if (lives(s.name)) kill(pid_of(s.name), SIGCONT);
+    if (lives(s.name)) send_signal(pid_of(s.name), SIGCONT);
     return true;
   });
 }
@@ -188,7 +188,7 @@ void House::tend() {
     const std::string line =
         test::read_file("/proc/" + std::to_string(pid_of(d.name)) + "/cmdline");
     ledger_->complain("process %d (%s) outlives its daemon", int(pid_of(d.name)), line.c_str());
-    kill(pid_of(d.name), SIGKILL);
+    send_signal(pid_of(d.name), SIGKILL);
     return true;
   });
 }
@@ -216,7 +216,7 @@ bool House::await(pid_t pid, std::uint64_t patience_ns) {
   int status = 0;
   while (waitpid(pid, &status, WNOHANG) == 0) {
     if (now_ns() > until) {
-      kill(pid, SIGKILL);
+      send_signal(pid, SIGKILL);
       waitpid(pid, &status, 0);
       return false;
     }
@@ -228,11 +228,11 @@ bool House::await(pid_t pid, std::uint64_t patience_ns) {
 void House::close(std::uint64_t patience_ns) {
   continue_due(true);
   for (pid_t& pid : clients_) {
-    kill(pid, SIGKILL);
+    send_signal(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
     pid = -1;
   }
-  kill(daemon_, SIGTERM);
+  send_signal(daemon_, SIGTERM);
   const pid_t ending = daemon_;
   daemon_ = -1;
   if (!await(ending, patience_ns)) ledger_->complain("the daemon did not end as asked");

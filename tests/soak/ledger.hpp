@@ -59,6 +59,10 @@ inline ProcessName name_process(pid_t pid) {
 inline pid_t pid_of(ProcessName name) {
   return pid_t(name >> 40);
 }
+// kill(), but never the groups of processes that 0 and negative numbers mean.
+inline void send_signal(pid_t pid, int signal) {
+  if (pid > 1) ::kill(pid, signal);
+}
 inline bool lives(ProcessName name) {
   return name != 0 && name_process(pid_of(name)) == name;
 }
