@@ -598,6 +598,11 @@ void Pool::close_channel(std::uint32_t id) {
 void Pool::forget_if_unmapped(std::uint32_t id) {
   const auto found = channels_.find(id);
   if (found == channels_.end() || !found->second->closed || found->second->mapped_by.any()) return;
+  // The next channel may have the same number, and its jobs the same words: a stop that waits for
+  // its time must not find them.
+  for (auto& worker : workers_) {
+    if (worker->stop && worker->stop->channel == id) worker->stop.reset();
+  }
   doorbell_of(*found->second).taken.reset(found->second->ready_bit);
   channels_.erase(found);
 }

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "tests/support/daemon.hpp"
 
 using namespace jobring;
@@ -32,5 +34,36 @@ TEST_CASE("a late request to stop a job does not hit the next job in its slot") 
     REQUIRE(runs);
     CHECK(second.result().outcome == Outcome::ok);
   }
+  CHECK(daemon.status_number("crashes") == 0);
+}
+
+TEST_CASE("a stop that is over does not hit the job of a later channel with the same number") {
+  Daemon daemon(R"({"default": {"workers": 1, "modules": [")" + test_module("faulty") + R"("]}})",
+                R"(, "kill_grace": "500ms")");
+  Client client = daemon.connect();
+  // Both jobs are the first of the first slot: their state words are the same.
+  std::optional<Channel> channel(client.channel("default", {.slots = 1}));
+  JobRef first;
+  REQUIRE(channel->prepare(channel->handler("sleep_ms"), "300", 1, {}, &first));
+  channel->submit();
+  REQUIRE(eventually(
+      [&] { return client.status_json().find("\"handler\":\"sleep_ms\"") != std::string::npos; }));
+  // Here its worker would be killed in 700 ms, if it did not end before.
+  channel->kill(first);
+  client.ping();  // the supervisor has read that
+  REQUIRE(channel->wait());
+  REQUIRE(channel->reap().size() == 1);
+  // Its number is free again as soon as the worker has let go of it.
+  REQUIRE(eventually([&] {
+    channel.reset();
+    channel.emplace(client.channel("default", {.slots = 1}));
+    return client.status_json().find("\"channels\":[{\"id\":0,") != std::string::npos;
+  }));
+  REQUIRE(channel->prepare(channel->handler("sleep_ms"), "1500", 2));
+  channel->submit();
+  REQUIRE(channel->wait());
+  const auto ended = channel->reap();
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].outcome == Outcome::ok);
   CHECK(daemon.status_number("crashes") == 0);
 }
