@@ -230,8 +230,10 @@ std::span<const Completion> Channel::Impl::reap(std::size_t max) {
   }
   for (std::size_t i = 0; i < count; ++i) {
     const CompletionWord done(words[i]);
-    // A word whose slot moved on was reaped by a rescan before it was published.
-    if (local_[done.index()].outstanding && done.announces(view_.slot(done.index()).word()))
+    // A word whose slot moved on was reaped by a rescan before it was published. A job that was given
+    // up as lost stays that, though a worker that outlived its supervisor for a moment ended it.
+    const Local& local = local_[done.index()];
+    if (local.outstanding && !local.unrun && done.announces(view_.slot(done.index()).word()))
       complete(done.index());
   }
   if (count != 0) consumer_.publish_head();

@@ -191,5 +191,6 @@ TEST_CASE("a supervisor killed anywhere while it closes a channel strands nobody
 
 TEST_CASE("a supervisor killed anywhere after a client's death strands nobody") {
   SupervisorDies operation(Deed::client_death);
-  sweep("supervisor: a client's death", operation, 4);
+  // The kernel tells of the worker that is held still when it likes: no two rounds are alike.
+  sweep("supervisor: a client's death", operation, 4, Aim::sample);
 }

@@ -124,19 +124,36 @@ std::vector<KillPoint> choose_points(const Course& course, std::uint64_t seed,
   return points;
 }
 
-void sweep(const std::string& name, Operation& operation, std::size_t random_ones) {
-  const std::uint64_t seed = seed_of_test();
-  CAPTURE(seed);
-  Course course;
-  // The first round begins in a young world, all others after a death: the second sets the course.
-  for (int round = 0; round < 2; ++round) {
+// The way that the operation takes most often. The first round begins in a young world, all others
+// after a death: it does not count. When the next two go alike, that is the way.
+Course usual_course(Operation& operation) {
+  std::vector<Course> courses;
+  const auto alike = [](const Course& a, const Course& b) {
+    return a.calls == b.calls && a.changes == b.changes;
+  };
+  const auto times = [&](const Course& course) {
+    return std::count_if(courses.begin(), courses.end(),
+                         [&](const Course& c) { return alike(c, course); });
+  };
+  for (int round = 0; round < 7; ++round) {
     const auto victim = operation.begin(0);
-    course = step_through(operation, *victim);
+    Course course = step_through(operation, *victim);
     REQUIRE(course.points.size() > 1);
     operation.before_kill();
     victim->kill();
     operation.audit();
+    if (round == 0) continue;
+    courses.push_back(std::move(course));
+    if (round == 2 && alike(courses[0], courses[1])) break;
   }
+  return *std::max_element(courses.begin(), courses.end(),
+                           [&](const Course& a, const Course& b) { return times(a) < times(b); });
+}
+
+void sweep(const std::string& name, Operation& operation, std::size_t random_ones, Aim aim) {
+  const std::uint64_t seed = seed_of_test();
+  CAPTURE(seed);
+  const Course course = usual_course(operation);
   const auto points = choose_points(course, seed, random_ones);
   std::printf("sweep: %s: %zu instructions, %u system calls, %u changes of shared memory\n",
               name.c_str(), course.points.size(), course.calls, course.changes);
@@ -156,7 +173,7 @@ void sweep(const std::string& name, Operation& operation, std::size_t random_one
         operation.audit();
         ++kills;
         if (there) break;
-        if (tries == kTries) {
+        if (tries == kTries || aim == Aim::sample) {
           ++elsewhere;
           break;
         }
@@ -170,7 +187,7 @@ void sweep(const std::string& name, Operation& operation, std::size_t random_one
               static_cast<unsigned long long>(seed));
   std::fflush(stdout);
   // Somewhere else the victim was killed as well, but then this sweep is not what it claims.
-  CHECK(elsewhere * 10 <= points.size() * operation.variants());
+  if (aim == Aim::point) CHECK(elsewhere * 4 <= points.size() * operation.variants());
 }
 
 }  // namespace jobring::test
