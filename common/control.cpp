@@ -12,6 +12,8 @@ namespace jobring {
 namespace {
 
 constexpr std::uint64_t kLookFirst = 100'000;  // nanoseconds
+constexpr std::size_t kFdsPerMessage = 253;    // SCM_MAX_FD of the kernel, see unix(7)
+static_assert(kControlFdsMax <= kFdsPerMessage);
 
 }  // namespace
 
@@ -45,10 +47,12 @@ Result<void> send_control(int socket, std::string_view text, std::span<const int
   }
 }
 
-Result<std::optional<ControlMessage>> receive_control(int socket) {
+Result<std::optional<ControlMessage>> receive_control(int socket, std::vector<UniqueFd>* refused) {
   static thread_local char buffer[kControlMessageMax];
   iovec part{buffer, sizeof buffer};
-  alignas(cmsghdr) char control[CMSG_SPACE(kControlFdsMax * sizeof(int))];
+  // Room for all that the kernel lets one message carry: what it has no room for it closes itself,
+  // and that is closing a stranger's descriptor (foreign_fd.hpp).
+  alignas(cmsghdr) char control[CMSG_SPACE(kFdsPerMessage * sizeof(int))];
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -75,17 +79,21 @@ Result<std::optional<ControlMessage>> receive_control(int socket) {
        header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    int fds[kControlFdsMax];
+    int fds[kFdsPerMessage];
     std::memcpy(fds, CMSG_DATA(header), count * sizeof(int));
     for (std::size_t i = 0; i < count; ++i) received.fds.emplace_back(fds[i]);
   }
+  const bool too_many = received.fds.size() > kControlFdsMax;
   // An empty message would look the same; nobody of ours sends one.
-  if (n == 0) return Error{Errc::no_daemon, "the other end is gone", {}, {}};
-  if ((message.msg_flags & MSG_CTRUNC) && received.fds.size() < kControlFdsMax) {
+  const bool ended = n == 0;
+  if (refused != nullptr && (ended || too_many || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))))
+    *refused = std::move(received.fds);
+  if (ended) return Error{Errc::no_daemon, "the other end is gone", {}, {}};
+  if (message.msg_flags & MSG_CTRUNC) {
     return Error{
         Errc::full, "out of file descriptors: those of a control message are lost", {}, {}};
   }
-  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+  if (too_many || (message.msg_flags & MSG_TRUNC)) {
     return Error{
         Errc::protocol, "a control message is too large or carries too many descriptors", {}, {}};
   }

@@ -27,8 +27,9 @@ Result<void> send_control(int socket, std::string_view text, std::span<const int
 
 // Receives one message. nullopt: nothing there (non-blocking socket). Errc::no_daemon: the peer is
 // gone. Errc::protocol: a message larger than kControlMessageMax or with more descriptors than
-// kControlFdsMax; its descriptors are closed.
-Result<std::optional<ControlMessage>> receive_control(int socket);
+// kControlFdsMax. The descriptors of a message that is refused go to `refused`, or are closed.
+Result<std::optional<ControlMessage>> receive_control(int socket,
+                                                      std::vector<UniqueFd>* refused = nullptr);
 
 // Waits until a message comes; Errc::timeout after `timeout_ms` (-1: never).
 Result<ControlMessage> await_control(int socket, int timeout_ms);

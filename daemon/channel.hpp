@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/channel_layout.hpp"
+#include "common/foreign_fd.hpp"
 #include "common/result.hpp"
 #include "common/segment.hpp"
 #include "common/unique_fd.hpp"
@@ -37,8 +38,8 @@ struct Channel {
   UniqueFd client_event, client_end;
   Mapping mapping;
   ChannelView view;
-  std::vector<UniqueFd>
-      stdio;  // of the client, for a command that takes them over; closed with the channel
+  // Of the client, for a command that takes them over; closed with the channel.
+  std::vector<ForeignFd> stdio;
   std::bitset<kWorkersMax> mapped_by;
   bool closed = false;  // the client is gone; kept until no worker maps it any more
 

@@ -189,7 +189,7 @@ void Pool::send_channel(Worker& worker, Channel& channel, bool with_stdio) {
   const ChannelShape& shape = channel.view.shape();
   std::vector<int> fds{channel.segment.get(), channel.client_event.get()};
   if (with_stdio) {
-    for (const UniqueFd& fd : channel.stdio) fds.push_back(fd.get());
+    for (const ForeignFd& fd : channel.stdio) fds.push_back(fd.get());
   }
   send(worker,
        ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
@@ -212,7 +212,7 @@ void Pool::handle(Worker& worker, const StdioRequest& request) {
   const auto found = channels_.find(request.channel);
   std::vector<int> fds;
   if (found != channels_.end()) {
-    for (const UniqueFd& fd : found->second->stdio) fds.push_back(fd.get());
+    for (const ForeignFd& fd : found->second->stdio) fds.push_back(fd.get());
   }
   send(worker, StdioReply{request.channel}, fds);
 }
@@ -525,7 +525,7 @@ Result<DoorbellSet*> Pool::doorbell_for(uid_t uid) {
 }
 
 Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& peer,
-                                        std::vector<UniqueFd> stdio) {
+                                        std::vector<ForeignFd> stdio) {
   const std::string where = "pool " + config_.name;
   if (!broken_reason_.empty())
     return Error{Errc::no_daemon, "is not running: " + broken_reason_, where, {}};

@@ -94,7 +94,7 @@ class Pool {
     UniqueFd client_end;  // one of them, not needed here once the reply is sent
   };
   Result<Opened> open_channel(const OpenRequest& request, const Peer& peer,
-                              std::vector<UniqueFd> stdio);
+                              std::vector<ForeignFd> stdio);
   void close_channel(std::uint32_t id);
   // Stops the job if it runs: asks first, kills its worker after kill_grace. The generation is that
   // of its QUEUED word.

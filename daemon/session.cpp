@@ -36,6 +36,8 @@ Session::~Session() {
   for (const auto& [pool, channel] : channels_) {
     if (Pool* p = host_.find_pool(pool)) p->close_channel(channel);
   }
+  watch_.reset();
+  close_connection(std::move(socket_), peer_.uid);
 }
 
 void Session::end() {
@@ -57,16 +59,19 @@ void Session::on_readable() {
   // A bounded number of messages a turn, so that a client that floods us does not keep us from the
   // others.
   for (int i = 0; i < 8 && !over_; ++i) {
-    auto received = receive_control(socket_.get());
+    std::vector<UniqueFd> refused;
+    auto received = receive_control(socket_.get(), &refused);
+    const auto dropped = foreign(std::move(refused));
     if (!received) {
       if (received.error().code == Errc::no_daemon) return end();
       return disconnect(received.error());
     }
     if (!*received) return;
+    auto fds = foreign(std::move((*received)->fds));
     auto request = decode_client_request((*received)->text);
     if (!request) return disconnect(request.error());
     if (auto* open = std::get_if<OpenRequest>(&*request)) {
-      handle(*open, std::move((*received)->fds));
+      handle(*open, std::move(fds));
     } else {
       std::visit(
           [&](auto& r) {
@@ -75,6 +80,12 @@ void Session::on_readable() {
           *request);
     }
   }
+}
+
+std::vector<ForeignFd> Session::foreign(std::vector<UniqueFd> fds) const {
+  std::vector<ForeignFd> theirs;
+  for (UniqueFd& fd : fds) theirs.emplace_back(std::move(fd), peer_.uid);
+  return theirs;
 }
 
 bool Session::reply(const ClientReply& message, std::span<const int> fds) {
@@ -93,7 +104,7 @@ void Session::refuse(const Error& error) {
   reply(to_reply(error));
 }
 
-void Session::handle(OpenRequest& request, std::vector<UniqueFd> fds) {
+void Session::handle(OpenRequest& request, std::vector<ForeignFd> fds) {
   if (request.version != kControlVersion) {
     return disconnect({Errc::protocol,
                        "the client speaks control version " + std::to_string(request.version) +
@@ -119,6 +130,12 @@ void Session::handle(OpenRequest& request, std::vector<UniqueFd> fds) {
                    "this client already has " + std::to_string(host_.max_channels) + " channels",
                    {},
                    "close some, or raise max_channels_per_client"});
+  }
+  if (!fds.empty() && foreign_closes(peer_.uid) >= host_.max_closes) {
+    return refuse({Errc::full,
+                   "the descriptors that this user passed before take too long to close",
+                   {},
+                   "pass pipes, terminals or local files"});
   }
   auto opened = pool->open_channel(request, peer_, std::move(fds));
   if (!opened) return refuse(opened.error());

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/foreign_fd.hpp"
 #include "common/messages.hpp"
 #include "common/unique_fd.hpp"
 #include "daemon/channel.hpp"
@@ -28,6 +29,7 @@ class Session {
     std::function<std::string()> status;
     std::function<void(Session*)> ended;  // destroys the session
     std::uint32_t max_channels;
+    std::uint32_t max_closes;  // descriptors that wait to be closed, of one user
   };
 
   Session(UniqueFd socket, Peer peer, Host host);
@@ -42,11 +44,12 @@ class Session {
 
  private:
   void on_readable();
-  void handle(OpenRequest& request, std::vector<UniqueFd> fds);
+  void handle(OpenRequest& request, std::vector<ForeignFd> fds);
   void handle(const CloseRequest& request);
   void handle(const KillRequest& request);
   void handle(const PingRequest&);
   void handle(const StatusRequest&);
+  std::vector<ForeignFd> foreign(std::vector<UniqueFd> fds) const;
   bool reply(const ClientReply& message, std::span<const int> fds = {});
   void refuse(const Error& error);
   void end();

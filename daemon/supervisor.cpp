@@ -149,16 +149,19 @@ void Supervisor::accept_clients() {
     if (refusal) {
       log::warning("refused a client: " + refusal->line());
       (void)send_control(socket.get(), encode(ClientReply(to_reply(*refusal))));
+      close_connection(std::move(socket), peer ? peer->uid : uid_t(-1));
       continue;
     }
     add_session(std::move(socket), *peer);
   }
 }
 
+// Those too that left descriptors behind which do not let themselves be closed.
 std::size_t Supervisor::sessions_of(uid_t uid) const {
-  return std::size_t(
-      std::count_if(sessions_.begin(), sessions_.end(),
-                    [&](const auto& entry) { return entry.first->peer().uid == uid; }));
+  return foreign_closes(uid) +
+         std::size_t(std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+           return entry.first->peer().uid == uid;
+         }));
 }
 
 void Supervisor::add_session(UniqueFd socket, Peer peer) {
@@ -181,7 +184,8 @@ void Supervisor::add_session(UniqueFd socket, Peer peer) {
             return status_json(
                 {pong, listener_ ? listener_->path() : "", sessions_.size(), draining_}, pools_);
           },
-          [this](Session* ended) { end_session(ended); }, config_.max_channels_per_client});
+          [this](Session* ended) { end_session(ended); }, config_.max_channels_per_client,
+          config_.max_clients_per_user});
   sessions_[session.get()] = std::move(session);
 }
 

@@ -64,6 +64,9 @@ Outcome outcome_of(const CommandReport& report) {
 
 }  // namespace
 
+// As many descriptors of clients may wait in a worker to be closed; then a fresh one replaces it.
+constexpr std::size_t kForeignClosesMax = 16;
+
 void Worker::run_command_job(JobRun& job) {
   auto command = decode_command(job.payload());
   if (!command) return job.end(Outcome::bad_request, command.error().line());
@@ -75,13 +78,14 @@ void Worker::run_command_job(JobRun& job) {
   if (command->kill_grace_ms != 0) {
     context.kill_grace_ms = std::min(command->kill_grace_ms, settings_.kill_grace_ms);
   }
-  std::vector<UniqueFd> stdio;
+  std::vector<ForeignFd> stdio;
   if (job.slot().flags.get() & kJobUsesStdio) {
     stdio = std::move(job.channel().stdio);
     job.channel().stdio.clear();
     if (stdio.empty()) {
       link_.report(StdioRequest{job.channel().id});
-      stdio = link_.await<StdioReply>().fds;
+      for (UniqueFd& fd : link_.await<StdioReply>().fds)
+        stdio.emplace_back(std::move(fd), job.channel().uid);
     }
     if (stdio.size() != 3)
       return job.end(Outcome::bad_request,
@@ -117,6 +121,9 @@ void Worker::run_command_job(JobRun& job) {
     return run_command(*command, context);
   }();
   for (Order& order : others) link_.keep(std::move(order));
+  stdio.clear();
+  // The end of this process closes them, without waiting for anybody.
+  if (foreign_closes() >= kForeignClosesMax) worn_ = true;
   if (leave_requested) leave_now();
 
   const std::string head = encode_head(output.report, output.out.size(), output.err.size());

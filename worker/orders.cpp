@@ -143,7 +143,8 @@ WorkerChannel* Worker::add_channel(Order& order) {
   channel->client_event = std::move(order.fds[1]);
   if (order.fds.size() == 5) {
     drop_unused_stdio();
-    for (std::size_t i = 2; i < 5; ++i) channel->stdio.push_back(std::move(order.fds[i]));
+    for (std::size_t i = 2; i < 5; ++i)
+      channel->stdio.emplace_back(std::move(order.fds[i]), mapped.uid);
     holds_stdio_of_ = id;
   }
   channel->uid = mapped.uid;

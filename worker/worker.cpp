@@ -488,6 +488,7 @@ void Worker::tidy(std::uint64_t now) {
 }
 
 bool Worker::time_to_retire() {
+  if (worn_) return true;
   if (settings_.max_jobs != 0 && jobs_ >= settings_.max_jobs) return true;
   if (settings_.max_rss == 0 || time_ - rss_checked_ns_ < kRssEvery) return false;
   rss_checked_ns_ = time_;

@@ -110,6 +110,7 @@ class Worker {
   std::uint32_t holds_stdio_of_ = kNoChannel;  // the one channel whose stdio we hold
   bool woke_ = false;                          // since the last batch
   bool draining_ = false;
+  bool worn_ = false;  // holds too much that does not let itself be closed
 };
 
 }  // namespace jobring

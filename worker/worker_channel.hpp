@@ -10,6 +10,7 @@
 
 #include "common/channel_layout.hpp"
 #include "common/doorbell.hpp"
+#include "common/foreign_fd.hpp"
 #include "common/segment.hpp"
 #include "common/unique_fd.hpp"
 #include "worker/modules.hpp"
@@ -25,7 +26,7 @@ struct WorkerChannel {
   UniqueFd client_event;
   // The client's own, for the one command that takes them over. Never kept while another job runs:
   // somebody may wait for the end of what is written to them.
-  std::vector<UniqueFd> stdio;
+  std::vector<ForeignFd> stdio;
   uid_t uid = 0;
   gid_t gid = 0;
   // The client runs under our own uid: it could harm us anyway, so handlers read its payloads in

@@ -7,6 +7,7 @@
 
 #include "client/cli/human.hpp"
 #include "client/cli/table.hpp"
+#include "common/excerpt.hpp"
 
 namespace jobring::cli {
 namespace {
@@ -49,14 +50,6 @@ std::string duration(const Json& object, const char* name, std::uint64_t unit_ns
 std::string text(const Json& object, const char* name, const char* missing = "-") {
   const Json& found = field(object, name);
   return found.is_string() ? found.get<std::string>() : missing;
-}
-
-// The worker wrote it: no control characters to the terminal.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
 }
 
 Color state_color(const std::string& state) {
@@ -137,7 +130,7 @@ std::string crash_place(const Json& job) {
     if (space >= at) break;
     const std::string frame = evidence.substr(space + 1, at - space - 1);
     if (!frame.starts_with("libc.so") && !frame.starts_with("libstdc++.so"))
-      return printable(frame);
+      return excerpt(frame);  // the worker wrote it
   }
   const auto signal = number(job, "signal");
   if (!signal || *signal == 0) return "exited";
