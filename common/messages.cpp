@@ -45,7 +45,8 @@ JOBRING_MESSAGE(Unmapped, "unmapped", F(channel))
 JOBRING_MESSAGE(ChannelBroken, "broken", F(channel) F(reason))
 JOBRING_MESSAGE(Welcome, "welcome",
                 F(index) F(workers) F(spin_ns) F(batch) F(max_jobs) F(max_rss) F(kill_grace_ms)
-                    F(run_as_client) F(keep_strays) F(modules))
+                    F(run_as_client) F(keep_strays) F(modules) F(pool) F(model) F(threads)
+                        F(max_in_flight))
 JOBRING_MESSAGE(DoorbellAdded, "doorbell", F(doorbell) F(uid))
 JOBRING_MESSAGE(ChannelMapped, "mapped",
                 F(channel) F(slots) F(max_payload) F(max_result) F(uid) F(gid))

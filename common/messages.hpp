@@ -121,6 +121,10 @@ struct Welcome {
   bool run_as_client = true;
   std::vector<std::string> modules;
   bool keep_strays = false;
+  std::string pool{};             // its name
+  std::string model = "process";  // as in the config
+  std::uint32_t threads = 1;      // lanes of this process: owners index + 1 .. index + threads
+  std::uint32_t max_in_flight = 1;
 };
 // Descriptors: the doorbell's page, then one eventfd per worker of the pool.
 struct DoorbellAdded {

@@ -156,7 +156,9 @@ void Pool::handle(Worker& worker, const WorkerHello& hello) {
     send(worker,
          Welcome{worker.index, config_.workers, std::uint64_t(config_.spin.count()), config_.batch,
                  config_.max_jobs, config_.max_rss, milliseconds(host_.config.kill_grace),
-                 config_.run_as == RunAs::client, config_.modules, config_.strays == Strays::keep},
+                 config_.run_as == RunAs::client, config_.modules, config_.strays == Strays::keep,
+                 config_.name, to_string(config_.model), config_.lanes_each(),
+                 config_.max_in_flight},
          fds);
     for (const DoorbellSet& set : doorbells_) send_doorbell(worker, set);
     worker.welcomed = true;
@@ -643,8 +645,8 @@ void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running,
   const std::uint64_t mask = std::uint64_t{1} << (signal - 1);
   if (worker.stop && worker.stop->channel == channel.id && worker.stop->slot == slot &&
       worker.stop->running == running) {
-    // Each signal once: a function does not read its worker's orders, and a worker that has too many
-    // unread is taken for dead.
+    // Each signal once: a function does not read its worker's orders, and a worker that has too
+    // many unread is taken for dead.
     if ((std::exchange(worker.stop->signals, worker.stop->signals | mask) & mask) == 0)
       send(worker, order);
     return;

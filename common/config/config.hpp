@@ -15,6 +15,13 @@ namespace jobring {
 
 enum class LogLevel { trace, debug, info, warning, error };
 enum class LogTarget { automatic, stderr_, journal };
+// How a worker process runs its jobs: one at a time, one in each of its threads (lanes), or many at
+// a time as coroutines of one thread.
+enum class WorkerModel { process, thread, async };
+constexpr const char* to_string(WorkerModel model) {
+  constexpr const char* names[] = {"process", "thread", "async"};
+  return names[std::size_t(model)];
+}
 // What happens to a running job when its client dies.
 enum class OnClientDeath { kill, finish };
 // What happens to processes that a job left running when it ended.
@@ -36,12 +43,13 @@ struct ProcessLimits {
 
 struct PoolConfig {
   std::string name;
-  std::uint32_t workers =
-      0;  // processes; "auto" has been resolved to the number of usable processors
+  std::uint32_t workers = 0;         // processes; "auto" has been resolved
   std::vector<std::string> command;  // empty: the jobring-worker beside jobringd
   std::vector<std::string>
       modules;  // shared objects with handlers, absolute or relative to the config file
-  std::string concurrency = "process";
+  WorkerModel model = WorkerModel::process;
+  std::uint32_t threads = 0;              // lanes of a process of a thread pool; "auto" resolved
+  std::uint32_t max_in_flight = 256;      // jobs at a time in a process of an async pool
   std::uint32_t slots = 4096;             // per channel, rounded up to a power of two
   std::uint64_t max_payload = 1 << 20;    // bytes
   std::uint64_t max_result = 1 << 20;     // bytes
@@ -59,6 +67,10 @@ struct PoolConfig {
   OnClientDeath on_client_death = OnClientDeath::kill;
   Strays strays = Strays::kill;
   RunAs run_as = RunAs::client;
+
+  // Of one process, each with an owner id of its own.
+  std::uint32_t lanes_each() const { return model == WorkerModel::thread ? threads : 1; }
+  std::uint32_t lanes() const { return workers * lanes_each(); }
 
   bool operator==(const PoolConfig&) const = default;
 };
@@ -78,7 +90,7 @@ struct Config {
   std::vector<std::string>
       users;  // who may connect beside root and the daemon's own user: names or numbers
   std::vector<std::string> groups;
-  std::uint32_t max_clients = 1024;  // connections
+  std::uint32_t max_clients = 1024;          // connections
   std::uint32_t max_clients_per_user = 512;  // not of root and the daemon's own user
   std::uint32_t max_channels_per_client = 16;
   LogLevel log_level = LogLevel::info;
@@ -113,7 +125,7 @@ inline constexpr std::size_t kConfigFileMax = 1 << 20;  // bytes
 // Parses the text of a config file (JSON with // and /* */ comments). Relative paths (socket,
 // modules, a command with a '/') are made absolute against `directory`; an empty `directory` leaves
 // them alone. Checks every key, type and range, and what holds between keys; does not touch files.
-// "auto" workers become the number of processors this process may use.
+// "auto" workers and threads become numbers.
 ConfigOutcome parse_config(const std::string& text, const std::string& directory);
 // Reads and parses a file; relative paths are relative to the directory in which `path` stands. A
 // file that cannot be read is a problem with an empty pointer.

@@ -83,10 +83,17 @@ void read_object(const JsonValue& json, const std::vector<Key<Owner>>& keys, Own
   }
 }
 
+// What "auto" means depends on the model.
+void resolve_auto(PoolConfig& pool) {
+  const std::uint32_t processors = usable_processors(kWorkersMax);
+  if (pool.workers == 0) pool.workers = pool.model == WorkerModel::process ? processors : 1;
+  if (pool.threads == 0) pool.threads = std::min(processors, kWorkersMax / pool.workers);
+}
+
 PoolConfig default_pool(const std::string& name) {
   PoolConfig pool;
   pool.name = name;
-  pool.workers = usable_processors(kWorkersMax);
+  resolve_auto(pool);
   return pool;
 }
 
@@ -102,8 +109,10 @@ void read_pools(const JsonValue& json, Config& config, const Place& place) {
     const std::string reason = pool_name_problem(name);
     if (!reason.empty())
       place.at(name).report("the pool name " + json_quote_short(name), "another name: " + reason);
-    PoolConfig pool = default_pool(name);
+    PoolConfig pool;
+    pool.name = name;
     read_object(json.items[i], pool_keys(), pool, place.at(name));
+    resolve_auto(pool);
     config.pools.push_back(std::move(pool));
   }
 }
@@ -141,6 +150,17 @@ void check_backoff(const RestartConfig& restart, std::vector<ConfigProblem>& pro
   problems.push_back(
       {"/restart/backoff_min", json_quote(format_duration(restart.backoff_min)),
        "at most backoff_max, which is " + json_quote(format_duration(restart.backoff_max))});
+}
+
+// Each lane is a bit among the pool's sleepers and a descriptor in what clients get.
+void check_lanes(const PoolConfig& pool, std::vector<ConfigProblem>& problems) {
+  if (pool.lanes() <= kWorkersMax) return;
+  const std::string pointer = "/pools" + json_pointer_step(pool.name);
+  if (any_problem_at(problems, {pointer + "/workers", pointer + "/threads"})) return;
+  problems.push_back({pointer + "/threads", std::to_string(pool.threads),
+                      "at most " + std::to_string(kWorkersMax) +
+                          " threads in all of a pool's processes; \"workers\" is " +
+                          std::to_string(pool.workers)});
 }
 
 // A worker maps whole channels: with less address space than one takes, none could ever be served.
@@ -211,7 +231,10 @@ ConfigOutcome parse_config(const std::string& text, const std::string& directory
   read_object(json.root, daemon_keys(), config, root);
   if (config.pools.empty()) config.pools.push_back(default_pool("default"));
   check_backoff(config.restart, outcome.problems);
-  for (const PoolConfig& pool : config.pools) check_address_space(pool, outcome.problems);
+  for (const PoolConfig& pool : config.pools) {
+    check_lanes(pool, outcome.problems);
+    check_address_space(pool, outcome.problems);
+  }
   resolve_paths(config, directory, outcome.problems);
   return outcome;
 }

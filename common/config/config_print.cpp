@@ -170,6 +170,7 @@ std::string print_config(const Config& config) {
 std::string config_example() {
   Config config = default_config();
   config.pools.front().workers = 0;  // written as "auto"
+  config.pools.front().threads = 0;
   return print_settings(config,
                         "Settings of jobringd, every key with its default: delete what you do not "
                         "change. This is JSON with "

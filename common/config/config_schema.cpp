@@ -186,7 +186,9 @@ const std::vector<Key<Config>>& daemon_keys() {
 const std::vector<Key<PoolConfig>>& pool_keys() {
   static const std::vector<Key<PoolConfig>> keys = {
       key("workers", &PoolConfig::workers, worker_count(kWorkersMax),
-          "Worker processes; \"auto\" is one for each processor that the daemon may use."),
+          "Worker processes; \"auto\" is one for each processor that the daemon may use, or one in "
+          "all "
+          "when the model is \"thread\" or \"async\"."),
       key("command", &PoolConfig::command, strings({"python3", "-m", "jobring.worker"}),
           "The program that is a worker, and its arguments. Empty: the jobring-worker beside "
           "jobringd. A name without '/' is "
@@ -196,8 +198,21 @@ const std::vector<Key<PoolConfig>>& pool_keys() {
           "Shared objects with handlers that the workers load; relative paths are relative to the "
           "config file.",
           "[\"modules/square.so\"]"),
-      key("concurrency", &PoolConfig::concurrency, choice<std::string>({{"process", "process"}}),
-          "How a worker runs its jobs; \"process\" is one at a time."),
+      key("model", &PoolConfig::model,
+          choice<WorkerModel>({{to_string(WorkerModel::process), WorkerModel::process},
+                               {to_string(WorkerModel::thread), WorkerModel::thread},
+                               {to_string(WorkerModel::async), WorkerModel::async}}),
+          "How a worker process runs its jobs. \"process\": one at a time, so that a crash is that "
+          "of one job. \"thread\": one in each of its threads at a time; handlers must be declared "
+          "thread-safe, and a crash ends all jobs of the process. \"async\": up to max_in_flight "
+          "at a "
+          "time, on one thread that waits for all of them."),
+      key("threads", &PoolConfig::threads, worker_count(kWorkersMax),
+          "Threads of each worker process when the model is \"thread\"; \"auto\" is one for each "
+          "processor that the daemon may use. A pool has at most " +
+              std::to_string(kWorkersMax) + " of them in all processes."),
+      key("max_in_flight", &PoolConfig::max_in_flight, whole_number(1, kSlotsMax, 256),
+          "Jobs that each worker process runs at a time when the model is \"async\"."),
       key("slots", &PoolConfig::slots, power_of_two(1, kSlotsMax, 4096),
           "Jobs that one channel may have outstanding. A client that submits more waits, or is "
           "told that it is full."),

@@ -155,8 +155,7 @@ ValueKind<std::int64_t> worker_count(std::int64_t most) {
   kind.allowed = "a whole number from 1 to " + std::to_string(most) + ", or \"auto\"";
   kind.read = [most, read = kind.read, allowed = kind.allowed](
                   const JsonValue& json, const Place& place) -> std::optional<std::int64_t> {
-    if (json.is(JsonValue::Kind::string) && json.text == "auto")
-      return usable_processors(std::uint32_t(most));
+    if (json.is(JsonValue::Kind::string) && json.text == "auto") return 0;
     if (json.integer && *json.integer >= 1 && *json.integer <= most) return json.integer;
     place.report(json.describe(), allowed);
     return std::nullopt;

@@ -45,7 +45,7 @@ using Nanoseconds = std::chrono::nanoseconds;
 ValueKind<std::int64_t> whole_number(std::int64_t least, std::int64_t most, std::int64_t example);
 // Rounded up to a power of two; `most` is one.
 ValueKind<std::int64_t> power_of_two(std::int64_t least, std::int64_t most, std::int64_t example);
-// A number, or "auto": one for each processor this process may use. 0 is written as "auto".
+// A number, or "auto", which is 0: what it means depends on other keys.
 ValueKind<std::int64_t> worker_count(std::int64_t most);
 ValueKind<std::uint64_t> byte_size(std::uint64_t least, std::uint64_t most, std::uint64_t example);
 ValueKind<Nanoseconds> duration(Nanoseconds least, Nanoseconds most, Nanoseconds example);

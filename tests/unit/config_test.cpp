@@ -130,7 +130,8 @@ TEST_CASE("every key reaches its setting") {
     "restart": {"backoff_min": "1ms", "backoff_max": "2ms", "crash_loop_count": 3, "crash_loop_window": "4s"},
     /* another */
     "pools": {"fast.1": {
-      "workers": 3, "command": ["python3", "-m", "x"], "modules": ["/a.so", "/b.so"], "concurrency": "process",
+      "workers": 3, "command": ["python3", "-m", "x"], "modules": ["/a.so", "/b.so"], "model": "thread",
+      "threads": 5, "max_in_flight": 77,
       "slots": 64, "max_payload": "2KiB", "max_result": "3KB", "extent_cache": "4MiB", "spin": "5us", "batch": 6,
       "max_jobs": 7, "max_rss": "8MiB", "max_channels": 9, "nice": -10,
       "limits": {"memory": "11GiB", "cpu": "12m", "open_files": 130, "processes": 140, "file_size": "15MiB", "core": "0B"},
@@ -153,6 +154,9 @@ TEST_CASE("every key reaches its setting") {
   pool.workers = 3;
   pool.command = {"python3", "-m", "x"};
   pool.modules = {"/a.so", "/b.so"};
+  pool.model = WorkerModel::thread;
+  pool.threads = 5;
+  pool.max_in_flight = 77;
   pool.slots = 64;
   pool.max_payload = 2048;
   pool.max_result = 3000;
@@ -186,6 +190,29 @@ TEST_CASE("pools keep the order of the file and are found by name") {
 TEST_CASE("\"auto\" is a worker for each usable processor, and so is leaving it out") {
   CHECK(good_pool("\"workers\": \"auto\"").workers == processors());
   CHECK(good_pool("").workers == processors());
+}
+
+TEST_CASE("a pool of threads or coroutines has one process unless it asks for more") {
+  const PoolConfig threads = good_pool("\"model\": \"thread\"");
+  CHECK(threads.workers == 1);
+  CHECK(threads.threads == processors());
+  CHECK(threads.lanes() == processors());
+  const PoolConfig more = good_pool("\"threads\": 3, \"workers\": 2, \"model\": \"thread\"");
+  CHECK(more.lanes_each() == 3);
+  CHECK(more.lanes() == 6);
+  const PoolConfig async = good_pool("\"workers\": \"auto\", \"model\": \"async\"");
+  CHECK(async.workers == 1);
+  CHECK(async.lanes() == 1);
+  CHECK(good_pool("\"threads\": 7").lanes_each() == 1);  // a process runs one job at a time
+}
+
+TEST_CASE("all threads of a pool count against one limit") {
+  const std::string most = "\"model\": \"thread\", \"workers\": 16, \"threads\": ";
+  CHECK(good_pool(most + "8").lanes() == 128);
+  CHECK(pool_problem(most + "9") ==
+        "threads: found 9; allowed: at most 128 threads in all of a pool's processes; \"workers\" "
+        "is 16");
+  CHECK(good_pool("\"model\": \"thread\", \"workers\": 128").threads == 1);
 }
 
 TEST_CASE("\"auto\" counts the processors that we may use, not those of the machine") {
@@ -242,6 +269,8 @@ TEST_CASE("both ends of every range are allowed, and one step beyond is not") {
   };
   const std::vector<Range> ranges = {
       {"workers", "1", "128", "0", "129"},
+      {"threads", "1", "128", "0", "129"},
+      {"max_in_flight", "1", "32768", "0", "32769"},
       {"slots", "1", "32768", "0", "32769"},
       {"max_payload", "\"0B\"", "\"1GiB\"", "\"-1B\"", "\"1073741825B\""},
       {"max_result", "\"0B\"", "\"1GiB\"", "\"-1B\"", "\"1073741825B\""},
@@ -346,8 +375,10 @@ TEST_CASE("a word that is none of the choices gets all of them, and the nearest"
   contains(problem(R"({"log": {"level": 3}})"), "found 3; allowed: \"trace\"");
   contains(pool_problem("\"on_client_death\": \"die\""), "\"kill\" or \"finish\"");
   contains(pool_problem("\"run_as\": \"root\""), "\"client\" or \"daemon\"");
-  CHECK(pool_problem("\"concurrency\": \"thread\"") ==
-        "concurrency: found \"thread\"; allowed: \"process\"");
+  CHECK(
+      pool_problem("\"model\": \"threads\"") ==
+      "model: found \"threads\"; allowed: \"process\", \"thread\" or \"async\" (\"thread\" is the "
+      "nearest)");
 }
 
 TEST_CASE("a key that comes twice is a problem wherever it stands") {
@@ -690,7 +721,10 @@ TEST_CASE("random settings survive printing and parsing") {
     for (std::int64_t i = between(1, 4); i > 0; --i) {
       PoolConfig pool;
       pool.name = "pool-" + std::to_string(i);
+      pool.model = WorkerModel(between(0, 2));
       pool.workers = std::uint32_t(figure(1, 128));
+      pool.threads = std::uint32_t(figure(1, 128 / pool.workers));
+      pool.max_in_flight = std::uint32_t(figure(1, 32768));
       pool.command = texts();
       pool.modules = texts();
       pool.slots = 1u << between(0, 15);
