@@ -29,9 +29,25 @@ void check_size(const Channel::Impl& impl, std::size_t size) {
        "pool " + impl.pool(), "raise max_payload in the pool's config, or pass a file's name"});
 }
 
+}  // namespace
+
+void check_options(const JobOptions& options) {
+  if (options.timeout.count() < 0 || options.start_within.count() < 0)
+    detail::throw_error({Errc::bad_input, "a job's time-out is negative", {}, "0 means none"});
+  if (options.tag.too_long()) {
+    detail::throw_error({Errc::bad_input,
+                         "a tag has at most " + std::to_string(kTagMax) + " bytes",
+                         "\"" + std::string(options.tag.view()) + "...\"",
+                         {}});
+  }
+}
+
+namespace {
+
 bool submit_copy(Channel::Impl& impl, HandlerId handler, std::span<const std::byte> payload,
                  std::uint64_t tag, const JobOptions& options, JobRef* ref, std::uint8_t flags) {
   check_open(impl);
+  check_options(options);
   check_size(impl, payload.size());
   const int index = impl.free_slot();
   if (index < 0) return false;
@@ -79,6 +95,7 @@ std::span<std::byte> Channel::reserve(std::size_t size) {
 bool Channel::prepare_reserved(HandlerId handler, std::size_t size, std::uint64_t tag,
                                const JobOptions& options, JobRef* ref) {
   check_open(*impl_);
+  check_options(options);
   check_size(*impl_, size);
   const int index = impl_->free_slot();
   if (index < 0) return false;

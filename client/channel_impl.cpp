@@ -175,6 +175,10 @@ JobRef Channel::Impl::put(std::uint32_t index, HandlerId handler, std::size_t si
   const StateWord queued = slot.word(std::memory_order_relaxed).to(SlotState::queued);
   slot.payload_len.set(std::uint32_t(size));
   slot.handler.set(std::uint16_t(handler));
+  if (!options.tag.empty()) {
+    view_.note(index).set_tag(options.tag.view());
+    flags |= kJobTagged;
+  }
   slot.flags.set(flags);
   slot.crash_retries.set(options.crash_retries);
   slot.timeout_ms.set(
@@ -272,7 +276,12 @@ void Channel::Impl::complete(std::uint32_t index) {
   done.slot = index;
   done.queue_ns = started > submitted ? started - submitted : 0;
   done.run_us = slot.run_us.get();
+  done.error_type_len = 0;
   done.result = {reinterpret_cast<const std::byte*>(view_.result(index, size)), size};
+  if (done.outcome == Outcome::failed) {
+    done.error_type_len = std::uint16_t(std::min<std::size_t>(slot.error_type_len.get(), size));
+    done.result = done.result.first(size - done.error_type_len);
+  }
   completions_.push_back(done);
   held_.push_back(std::uint16_t(index));
 }
@@ -284,17 +293,35 @@ void Channel::Impl::note_touched(std::size_t& high_water, std::size_t size) {
 }
 
 void Channel::Impl::release_held() {
-  for (const std::uint16_t index : held_) {
-    Slot& slot = view_.slot(index);
-    // Relaxed: DONE and FREE are ours alone.
-    const StateWord word = slot.word(std::memory_order_relaxed);
-    slot.state.store(word.to(SlotState::free).raw(), std::memory_order_relaxed);
-    if (touched_ > info_.extent_cache) give_back_extents(index);
-    free_.push_back(index);
-  }
+  for (const std::uint16_t index : held_) release(index);
   held_.clear();
   // The next job's: by the time it is prepared they are ours to write.
   if (!free_.empty()) __builtin_prefetch(view_.slot(free_.back()).payload, 1);
+}
+
+void Channel::Impl::release(std::uint32_t index) {
+  Slot& slot = view_.slot(index);
+  // Relaxed: DONE and FREE are ours alone.
+  const StateWord word = slot.word(std::memory_order_relaxed);
+  slot.state.store(word.to(SlotState::free).raw(), std::memory_order_relaxed);
+  if (touched_ > info_.extent_cache) give_back_extents(index);
+  free_.push_back(std::uint16_t(index));
+}
+
+void Channel::Impl::keep(std::uint32_t index) {
+  const auto found = std::find(held_.begin(), held_.end(), index);
+  if (found == held_.end()) return;
+  *found = held_.back();
+  held_.pop_back();
+}
+
+std::optional<ProgressCell::Report> Channel::Impl::progress(JobRef job) const {
+  if (job.slot >= used_ || !local_[job.slot].outstanding ||
+      local_[job.slot].generation != job.generation)
+    return std::nullopt;
+  const StateWord word = view_.slot(job.slot).word();
+  if (!word.is(SlotState::running)) return std::nullopt;
+  return view_.note(job.slot).progress.read(word.generation());
 }
 
 // Completes a job of ours that no worker will touch any more.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@
 #include "common/unique_fd.hpp"
 
 namespace jobring {
+
+// Throws Exception(bad_input) for a negative time-out or a tag that is too long.
+void check_options(const JobOptions& options);
 
 // Not thread-safe, except sleep().
 class Channel::Impl {
@@ -38,10 +42,19 @@ class Channel::Impl {
   unsigned char* payload(std::uint32_t index, std::size_t size) {
     return view_.payload(index, size);
   }
+  // Takes the slot free_slot() == index out of what free_slot() gives, for a reservation; restore()
+  // makes it what free_slot() gives next.
+  void set_aside(std::uint32_t) { free_.pop_back(); }
+  void restore(std::uint32_t index) { free_.push_back(std::uint16_t(index)); }
   void publish();
   bool unpublished() const { return unpublished_ != 0; }
 
   std::span<const Completion> reap(std::size_t max);
+  // Of a slot that the last reap() gave: its result stays where it is until release().
+  void keep(std::uint32_t index);
+  void release(std::uint32_t index);
+  // What a running job last reported.
+  std::optional<ProgressCell::Report> progress(JobRef job) const;
   bool wait(std::chrono::nanoseconds timeout, std::size_t at_least);
   bool cancel(JobRef job);
   std::size_t cancel_all();

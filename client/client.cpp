@@ -29,7 +29,7 @@ Pool Client::pool(std::string_view name) {
   const std::lock_guard lock(core_->pools_mutex);
   auto& known = core_->pools[std::string(name)];
   auto pool = known.lock();
-  if (!pool) {
+  if (!pool || pool->shut_down()) {
     pool = std::make_shared<detail::PoolCore>(core_, open_or_throw(core_, name, {}));
     known = pool;
   }

@@ -24,7 +24,8 @@ ChannelLayout::ChannelLayout(const ChannelShape& shape) {
   at = round_up(at + sizeof(std::uint64_t) * ((shape.slots + 63) / 64), kCacheLine);
   slots = at;
   at += sizeof(Slot) * shape.slots;
-  extents = round_up(at, kPage);
+  notes = round_up(at, kPage);
+  extents = round_up(notes + sizeof(JobNote) * shape.slots, kPage);
   payload_stride = shape.max_payload > kInlinePayload ? round_up(shape.max_payload, kPage) : 0;
   result_stride = shape.max_result > kInlineResult ? round_up(shape.max_result, kPage) : 0;
   total = extents + (payload_stride + result_stride) * shape.slots;
@@ -34,6 +35,7 @@ ChannelView::ChannelView(void* base, const ChannelShape& shape)
     : base_(static_cast<unsigned char*>(base)), shape_(shape) {
   const ChannelLayout layout(shape);
   slots_ = reinterpret_cast<Slot*>(base_ + layout.slots);
+  notes_ = reinterpret_cast<JobNote*>(base_ + layout.notes);
   retry_ = reinterpret_cast<SharedAtomic<std::uint64_t>*>(base_ + layout.retry_bits);
   extents_ = base_ + layout.extents;
   payload_stride_ = layout.payload_stride;

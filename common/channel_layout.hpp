@@ -1,7 +1,7 @@
 // A channel's segment: one client's jobs for one pool.
 //
 //   header · handler names · submission ring ×3 · completion queue · retry bitmap · slot table ·
-//   extents
+//   notes · extents
 //
 // The segment is a sparse file of fixed size, sealed against shrinking and growing. Every slot has
 // its own range for a large payload and another for a large result, so there is no allocator, and
@@ -16,6 +16,7 @@
 #include <string>
 
 #include "common/completion_queue.hpp"
+#include "common/job_note.hpp"
 #include "common/limits.hpp"
 #include "common/shared_atomic.hpp"
 #include "common/shared_field.hpp"
@@ -65,7 +66,7 @@ struct ChannelHeader {
   // all slots once.
   alignas(kCacheLine) SharedAtomic<std::uint32_t> rescan;
   SharedAtomic<std::uint32_t> closing;  // 1: the daemon drains, submit nothing more; 2: the client
-                                       // is gone, run nothing more
+                                        // is gone, run nothing more
   SharedAtomic<std::uint32_t> retries;  // 1: look at the retry bitmap
 
   // Client: names of handlers, in order of first use; [0, handler_count) never change again.
@@ -85,6 +86,7 @@ struct ChannelLayout {
   std::size_t completions;     // completion_cells words
   std::size_t retry_bits;      // one bit per slot
   std::size_t slots;           // Slot × slots
+  std::size_t notes;           // page-aligned; JobNote × slots
   std::size_t extents;         // page-aligned; per slot: payload extent, result extent
   std::size_t payload_stride;  // bytes, page-aligned; 0 if every payload fits into the slot
   std::size_t result_stride;
@@ -100,6 +102,7 @@ class ChannelView {
   const ChannelShape& shape() const { return shape_; }
   ChannelHeader& header() const { return *reinterpret_cast<ChannelHeader*>(base_); }
   Slot& slot(std::uint32_t index) const { return slots_[index]; }
+  JobNote& note(std::uint32_t index) const { return notes_[index]; }
   SharedAtomic<std::uint64_t>& retry_word(std::uint32_t word) const { return retry_[word]; }
   std::uint32_t retry_words() const { return (shape_.slots + 63) / 64; }
 
@@ -129,6 +132,7 @@ class ChannelView {
  private:
   unsigned char* base_ = nullptr;
   Slot* slots_ = nullptr;
+  JobNote* notes_ = nullptr;
   SharedAtomic<std::uint64_t>* retry_ = nullptr;
   unsigned char* extents_ = nullptr;
   std::size_t extent_stride_ = 0;

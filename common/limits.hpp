@@ -11,8 +11,8 @@ inline constexpr std::size_t kCacheLine = 64;  // bytes; x86-64 and most AArch64
 
 // Shared-memory format version; processes with another version refuse each other.
 // If you change any layout in slot.hpp, submission_ring.hpp, completion_queue.hpp, doorbell.hpp,
-// pool_page.hpp or channel_layout.hpp, increment this.
-inline constexpr std::uint32_t kShmVersion = 3;
+// pool_page.hpp, job_note.hpp or channel_layout.hpp, increment this.
+inline constexpr std::uint32_t kShmVersion = 4;
 // Control-message format version (common/control.hpp).
 inline constexpr std::uint32_t kControlVersion = 1;
 
@@ -38,6 +38,9 @@ inline constexpr std::size_t kHandlerNameMax = 47;      // bytes, without the cl
 inline constexpr std::uint32_t kHandlersMax = 64;       // different handler names per channel
 inline constexpr std::size_t kInlinePayload = 192;      // bytes held in the slot itself
 inline constexpr std::size_t kInlineResult = 192;       // bytes held in the slot itself
+inline constexpr std::size_t kTagMax = 47;              // bytes of a job's tag
+inline constexpr std::size_t kProgressTextMax = 80;     // bytes of what a job says of its progress
+inline constexpr std::size_t kErrorTypeMax = 255;       // bytes of an exception's type
 inline constexpr std::size_t kPayloadLimit = 1u << 30;  // bytes, what max_payload may be set to
 
 inline constexpr std::size_t kControlMessageMax = 64 * 1024;  // bytes of one control message

@@ -49,6 +49,7 @@ class CrashCount {
 
 enum JobFlags : std::uint8_t {
   kJobUsesStdio = 1,  // the command gets the channel's own descriptors as 0, 1 and 2
+  kJobTagged = 2,     // the slot's note holds the job's tag
 };
 
 struct alignas(kCacheLine) Slot {
@@ -66,7 +67,10 @@ struct alignas(kCacheLine) Slot {
   SharedAtomic<std::uint8_t> kill_request;
   // outcome, written by the owner
   SharedField<std::uint8_t> outcome;  // Outcome
-  SharedField<std::uint16_t> worker;  // index of the worker that ended it
+  SharedField<std::uint8_t> worker;   // index of the worker that ended it
+  // Of an exception: so many bytes at the result's end are its type, the rest is its message. Valid
+  // if the outcome is failed.
+  SharedField<std::uint8_t> error_type_len;
   SharedField<std::uint32_t> result_len;  // bytes
   SharedField<std::int32_t> detail;  // exit status or -signal of a command; the signal of a crash
   SharedField<std::uint64_t> deadline_ns;  // CLOCK_MONOTONIC, 0: none (request)
@@ -93,5 +97,6 @@ struct alignas(kCacheLine) Slot {
 };
 
 static_assert(sizeof(Slot) == 7 * kCacheLine);
+static_assert(kWorkersMax <= 256 && kErrorTypeMax <= 255, "one byte each");
 
 }  // namespace jobring

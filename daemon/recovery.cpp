@@ -17,7 +17,7 @@ bool end_job(const ChannelView& channel, std::uint32_t index, StateWord word, co
   Slot& slot = channel.slot(index);
   slot.outcome.set(std::uint8_t(death.outcome));
   slot.detail.set(death.signal);
-  slot.worker.set(death.worker);
+  slot.worker.set(std::uint8_t(death.worker));
   write_message(channel, index, message);
   return slot.move(word, word.to(SlotState::done));
 }

@@ -25,6 +25,15 @@ void host_fail(void* host, const char* message, std::size_t len) {
   if (run_of(host).outcome() != Outcome::result_too_big)
     run_of(host).end(Outcome::failed, {message, len});
 }
+void host_fail_typed(void* host, const char* type, std::size_t type_len, const char* message,
+                     std::size_t len) {
+  if (run_of(host).outcome() != Outcome::result_too_big)
+    run_of(host).fail({type, type_len}, {message, len});
+}
+void host_progress(void* host, std::uint64_t done, std::uint64_t total, const char* text,
+                   std::size_t len) {
+  run_of(host).progress(done, total, {text, len});
+}
 int host_stop_requested(void* host) {
   return run_of(host).stop_requested() ? 1 : 0;
 }
@@ -88,6 +97,8 @@ void JobRun::run(const Handler& handler) {
   job.fail = &host_fail;
   job.stop_requested = &host_stop_requested;
   job.max_result = &host_max_result;
+  job.fail_typed = &host_fail_typed;
+  job.progress = &host_progress;
   handler.fn(&job, handler.user);
 }
 
@@ -116,11 +127,31 @@ void JobRun::end(Outcome outcome, std::string_view message) {
   const std::size_t len = std::min(message.size(), max_result());
   std::memcpy(channel_.view.result(index_, len), message.data(), len);
   result_len_ = len;
+  error_type_len_ = 0;
+}
+
+// The type stands at the result's end: whoever knows nothing of it reads the message.
+void JobRun::fail(std::string_view type, std::string_view message) {
+  const std::size_t most = max_result();
+  type = type.substr(0, std::min(kErrorTypeMax, most));
+  message = cut_text(message, most - type.size());
+  outcome_ = Outcome::failed;
+  result_len_ = message.size() + type.size();
+  unsigned char* room = channel_.view.result(index_, result_len_);
+  std::memcpy(room, message.data(), message.size());
+  std::memcpy(room + message.size(), type.data(), type.size());
+  error_type_len_ = std::uint8_t(type.size());
+}
+
+void JobRun::progress(std::uint64_t done, std::uint64_t total, std::string_view text) {
+  channel_.view.note(index_).progress.write(slot_.word(std::memory_order_relaxed).generation(),
+                                            done, total, text);
 }
 
 void JobRun::settle() {
   slot_.outcome.set(std::uint8_t(outcome_));
   slot_.detail.set(detail_);
+  if (outcome_ == Outcome::failed) slot_.error_type_len.set(error_type_len_);
   slot_.result_len.set(std::uint32_t(result_len_));
 }
 

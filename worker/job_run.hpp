@@ -38,6 +38,9 @@ class JobRun {
   unsigned char* reserve(std::size_t len);
   void commit(std::size_t len);
   void end(Outcome outcome, std::string_view message);
+  // Ends it as failed by an exception.
+  void fail(std::string_view type, std::string_view message);
+  void progress(std::uint64_t done, std::uint64_t total, std::string_view text);
   void set_outcome(Outcome outcome, std::int32_t detail) {
     outcome_ = outcome;
     detail_ = detail;
@@ -63,6 +66,7 @@ class JobRun {
   std::size_t payload_len_ = 0;
   std::size_t reserved_ = 0;
   std::size_t result_len_ = 0;
+  std::uint8_t error_type_len_ = 0;
   Outcome outcome_ = Outcome::ok;
   std::int32_t detail_ = 0;
 };

@@ -326,7 +326,7 @@ void Worker::run_one(WorkerChannel& channel, const Claim& claim, std::uint64_t s
 void Worker::complete(WorkerChannel& channel, JobRun& job, StateWord running) {
   job.settle();
   Slot& slot = job.slot();
-  slot.worker.set(std::uint16_t(settings_.index));
+  slot.worker.set(std::uint8_t(settings_.index));
   WorkerEntry& mine = entry();
   mine.jobs.set(mine.jobs.get() + 1);
   if (job.outcome() != Outcome::ok) mine.failed.set(mine.failed.get() + 1);

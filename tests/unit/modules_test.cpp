@@ -167,7 +167,7 @@ TEST_CASE("a module that cannot be loaded is refused with the reason") {
             .starts_with("has no jobring_module_init: it is not a module of jobring"));
   CHECK(refusal(module("wrong_version"))
             .starts_with(
-                "was built for version 9 of the module interface, this worker has version 1"));
+                "was built for version 9 of the module interface, this worker has version 2"));
 }
 
 TEST_CASE("a file that is not a shared object is refused as that") {

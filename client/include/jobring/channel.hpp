@@ -13,16 +13,38 @@
 // Most programs want Pool and Future (jobring.hpp), which stand on this and are thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <jobring/types.hpp>
 
 namespace jobring {
+
+// For people: `jobring status` shows it while the job runs. At most 47 bytes; a longer one is
+// refused when the job is submitted. Trivially copyable, so that JobOptions are.
+class Tag {
+ public:
+  Tag() {}
+  Tag(std::string_view text) : size_(std::uint8_t(std::min(text.size(), sizeof text_ + 1))) {
+    std::memcpy(text_, text.data(), std::min(text.size(), sizeof text_));
+  }
+  Tag(const char* text) : Tag(std::string_view(text)) {}
+  Tag(const std::string& text) : Tag(std::string_view(text)) {}
+  bool empty() const { return size_ == 0; }
+  bool too_long() const { return size_ > sizeof text_; }
+  std::string_view view() const { return {text_, std::min<std::size_t>(size_, sizeof text_)}; }
+
+ private:
+  std::uint8_t size_ = 0;
+  char text_[47];
+};
 
 struct JobOptions {
   Priority priority = Priority::normal;
@@ -30,6 +52,10 @@ struct JobOptions {
   std::chrono::milliseconds start_within{
       0};                          // not started within this time: expired; 0: no deadline
   std::uint8_t crash_retries = 0;  // run again so often if its worker dies under it (at-least-once)
+  // The result stays in shared memory as long as a copy of its Future lives: Future::view(). It
+  // keeps its slot meanwhile, so hold fewer of them than the channel has slots. (Pool only.)
+  bool in_place = false;
+  Tag tag{};
 };
 
 struct ChannelOptions {
@@ -48,13 +74,18 @@ struct Completion {
   Outcome outcome;
   std::uint8_t attempts;  // crashes before this outcome
   std::uint16_t worker;   // index in its pool
-  std::int32_t detail;    // a command's exit code or -signal; the signal of a crash
+  std::uint16_t error_type_len;
+  std::int32_t detail;  // a command's exit code or -signal; the signal of a crash
   std::uint32_t slot;
   std::uint64_t queue_ns;  // nanoseconds from submission to start
   std::uint64_t run_us;    // microseconds it ran; for jobs of a microsecond their batch's mean
   std::span<const std::byte> result;
   std::string_view text() const {
     return {reinterpret_cast<const char*>(result.data()), result.size()};
+  }
+  // Of the exception that the handler threw, "std::out_of_range"; empty if it threw none.
+  std::string_view error_type() const {
+    return {reinterpret_cast<const char*>(result.data() + result.size()), error_type_len};
   }
 };
 

@@ -3,9 +3,9 @@
 //     #include <jobring/jobring.hpp>
 //
 //     int main() {
-//       jobring::Client client = jobring::Client::connect();   // the daemon of this user or
-//       machine, else a private one jobring::Pool pool = client.pool();                    //
-//       "default"
+//       // The daemon of this user or machine, else a private one.
+//       jobring::Client client = jobring::Client::connect();
+//       jobring::Pool pool = client.pool();                    // "default"
 //
 //       jobring::Future f = pool.submit("square", "7");
 //       std::puts(f.get().c_str());                            // 49
@@ -30,32 +30,17 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <jobring/channel.hpp>
 #include <jobring/command.hpp>
+#include <jobring/future.hpp>
+#include <jobring/map.hpp>
 #include <jobring/types.hpp>
 
 namespace jobring {
-
-// What the library throws: one line that says what is wrong, where, and what to do.
-class Exception : public std::runtime_error {
- public:
-  Exception(int exit_status, const char* kind, const std::string& line)
-      : std::runtime_error(line), exit_status_(exit_status), kind_(kind) {}
-  // The exit status that `jobring` documents for this kind of error (docs/cli.md): 69 no daemon, 75
-  // full, ...
-  int exit_status() const { return exit_status_; }
-  // "no_daemon", "unknown_pool", "permission", "full", "bad_input", "protocol", ...
-  const char* kind() const { return kind_; }
-
- private:
-  int exit_status_;
-  const char* kind_;
-};
 
 struct ConnectOptions {
   enum class Daemon {
@@ -73,84 +58,44 @@ struct ConnectOptions {
       0;  // workers of a private daemon's default pool; 0: as configured
 };
 
-// How one job ended, with its result. Owns its bytes.
-class JobResult {
- public:
-  Outcome outcome = Outcome::lost;
-  std::int32_t detail = 0;    // a command's exit code or -signal; the signal of a crash
-  std::uint8_t attempts = 0;  // crashes before this outcome
-  std::uint16_t worker = 0;   // index in its pool
-  std::chrono::nanoseconds queued{0};
-  std::chrono::microseconds ran{0};
-  std::string bytes;  // the result, or the message if it failed
+template <class R>
+class TypedFuture;
+template <class R>
+class TypedResults;
 
-  bool ok() const { return outcome == Outcome::ok; }
-  const std::string& text() const { return bytes; }
-  // Of a command: its report and output. Throws Exception(bad_input) if the result is not one.
-  CommandResult command() const;
-};
-
-// Thrown by Future::get() and Pool::map() when a job did not succeed; what() is its message.
-class JobFailed : public Exception {
+// Room for one payload (Pool::reserve). Movable; destroying it unsubmitted gives the room back. It
+// takes one of the channel's slots. Not thread-safe.
+class Reservation {
  public:
-  JobFailed(const JobResult& result, const std::string& line);
-  const JobResult& result() const { return *result_; }
+  Reservation(Reservation&&) noexcept = default;
+  Reservation& operator=(Reservation&& other) noexcept;
+  ~Reservation();
+  std::span<std::byte> bytes() const { return bytes_; }
+  // Submits the first `size` bytes. Throws Exception(bad_input) if there are not so many, or it was
+  // submitted already; else as Pool::submit().
+  Future submit(std::string_view handler, std::size_t size, const JobOptions& options = {});
 
  private:
-  std::shared_ptr<const JobResult> result_;
+  friend class Pool;
+  Reservation(std::shared_ptr<detail::PoolCore> core, std::uint32_t slot,
+              std::span<std::byte> bytes)
+      : core_(std::move(core)), slot_(slot), bytes_(bytes) {}
+  std::shared_ptr<detail::PoolCore> core_;  // null once submitted
+  std::uint32_t slot_;
+  std::span<std::byte> bytes_;
 };
 
-namespace detail {
-class PoolCore;
-class ClientCore;
-struct FutureState;
-}  // namespace detail
-
-// The result to come of one job. Copyable: copies share the job. Dropping all copies of it does not
-// stop the job.
-class Future {
- public:
-  Future() = default;
-  bool valid() const { return state_ != nullptr; }
-  bool ready() const;  // looks for completions first; never blocks
-  void wait() const;
-  bool wait_for(std::chrono::nanoseconds timeout) const;  // true if it is ready
-  // Waits, then the result bytes; throws JobFailed if the outcome is not ok.
-  std::string get() const;
-  // Waits, then the result with its outcome; throws nothing.
-  const JobResult& result() const;
-  // Withdraws it if it has not started: true, and the outcome is cancelled.
-  bool cancel() const;
-  // Stops it if it runs: see Channel::kill.
-  void kill(int signal = 15) const;
-
- private:
-  friend class detail::PoolCore;
-  friend class AsCompleted;
-  explicit Future(std::shared_ptr<detail::FutureState> state) : state_(std::move(state)) {}
-  std::shared_ptr<detail::FutureState> state_;
-};
-
-// Futures in the order in which they complete.
-//     for (jobring::AsCompleted done(futures); auto f = done.next();) use(f->result());
-class AsCompleted {
- public:
-  explicit AsCompleted(std::vector<Future> futures);
-  // The next one to complete; blocks. nullopt when all have been returned, or the time is over.
-  std::optional<Future> next(std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max());
-  std::optional<Future> try_next() { return next(std::chrono::nanoseconds(0)); }
-  std::size_t left() const { return pending_.size() + done_.size(); }
-
- private:
-  std::vector<Future> pending_;
-  std::vector<Future> done_;
-};
-
-// A pool of the daemon, through one channel of this client. Copies share the channel.
+// A pool of the daemon, through one channel of this client. Copies share the channel. When the last
+// copy is gone, jobs that wait are withdrawn and outstanding futures end as lost; shutdown() first
+// lets them end. No sentinel is needed to end workers or queues: they are the daemon's.
+//
+// Errors of all that submit: Exception bad_input (payload larger than max_payload(), a handler's
+// name of 0 or more than 47 bytes, a negative time-out in JobOptions, a tag that is too long),
+// no_daemon (gone, or draining), shut_down (after shutdown()), full (every slot is held by results
+// that stay in place).
 class Pool {
  public:
-  // Submits one job. Blocks while the channel is full. Throws Exception: payload too large, daemon
-  // gone or draining.
+  // Submits one job. Blocks while the channel is full.
   Future submit(std::string_view handler, std::string_view payload, const JobOptions& options = {});
   // As submit(), but nullopt instead of blocking.
   std::optional<Future> try_submit(std::string_view handler, std::string_view payload,
@@ -183,8 +128,47 @@ class Pool {
               const std::function<bool(std::uint64_t index, const Completion&)>& sink,
               const JobOptions& options = {});
 
+  // Lazily (map.hpp): inputs are taken, and results given, as the caller asks for results.
+  // In the order of the inputs:
+  //     for (std::string& square : pool.map_lazy("square", numbers)) use(square);
+  Results map_lazy(std::string_view handler, Source source, const MapOptions& options = {});
+  // In the order in which they complete.
+  Results map_unordered(std::string_view handler, Source source, const MapOptions& options = {});
+  // Of anything that begin() and end() work with and whose elements convert to std::string. An
+  // lvalue must live as long as the Results; an rvalue is moved into it.
+  template <Inputs Range>
+  Results map_lazy(std::string_view handler, Range&& range, const MapOptions& options = {}) {
+    return map_lazy(handler, source_of(std::forward<Range>(range)), options);
+  }
+  template <Inputs Range>
+  Results map_unordered(std::string_view handler, Range&& range, const MapOptions& options = {}) {
+    return map_unordered(handler, source_of(std::forward<Range>(range)), options);
+  }
+
+  // Typed (include <jobring/typed.hpp>): arguments and result go through their codecs.
+  //     TypedFuture<long> f = pool.submit_as<long>("square", 7L);
+  template <class R, class... Args>
+  TypedFuture<R> submit_as(std::string_view handler, const Args&... args);
+  template <class R, class... Args>
+  TypedFuture<R> submit_as(const JobOptions& options, std::string_view handler,
+                           const Args&... args);
+  // Each element is the one argument, or a tuple of the arguments.
+  template <class R, class Range>
+  TypedResults<R> map_as(std::string_view handler, Range&& range, const MapOptions& options = {});
+
+  // Room for a payload in shared memory, to be filled in place and then submitted: no copy of it is
+  // made. Blocks while the channel is full.
+  Reservation reserve(std::size_t size);
+
+  // Takes no more jobs, from any copy of this Pool; submitting throws Exception(shut_down).
+  // With `cancel_pending`, withdraws what has not started. With `wait`, waits until all has ended.
+  // True if nothing is outstanding. Again: does it again. Client::pool() then opens a new one.
+  bool shutdown(bool wait = true, bool cancel_pending = false,
+                std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max());
+
   // A descriptor for event loops: readable when completions may be there. Then call poll(), which
-  // never blocks, makes futures ready, and returns how many it made ready.
+  // never blocks, makes futures ready, runs their callbacks, and returns how many it made ready.
+  // It is the pool's: do not close it. (Asio programs: asio.hpp.)
   int fd() const;
   std::size_t poll();
 

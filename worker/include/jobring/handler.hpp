@@ -14,16 +14,22 @@
 // JOBRING_HANDLER may stand in one module, in any number of files.
 //
 // A handler returns normally: the job succeeds with what it replied (nothing, if it never did). It
-// throws: the job fails with the exception's message. It crashes: the job alone fails, with the
+// throws: the job fails with the exception's type and message, and those of the exceptions nested
+// in it (std::throw_with_nested), a line each. It crashes: the job alone fails, with the
 // signal. Handlers of one worker process run one at a time.
 #pragma once
 
+#include <cxxabi.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <span>
+#include <string>
 #include <string_view>
+#include <typeinfo>
 
 extern "C" {
 
@@ -45,6 +51,12 @@ struct jobring_job {
   // 1 once somebody asked for the job to stop.
   int (*stop_requested)(void* host);
   std::uint64_t (*max_result)(void* host);
+  // As fail(), for an exception: with its type, of which 255 bytes are kept.
+  void (*fail_typed)(void* host, const char* type, std::size_t type_len, const char* message,
+                     std::size_t len);
+  // Reports how far the job is; of the text 80 bytes are kept. Costs a few stores.
+  void (*progress)(void* host, std::uint64_t done, std::uint64_t total, const char* text,
+                   std::size_t len);
 };
 
 typedef void (*jobring_handler_fn)(struct jobring_job* job, void* user);
@@ -58,7 +70,8 @@ struct jobring_registry {
 };
 }
 
-#define JOBRING_MODULE_VERSION 1u
+// 2: fail_typed and progress.
+#define JOBRING_MODULE_VERSION 2u
 
 namespace jobring {
 
@@ -95,6 +108,13 @@ class Job {
   // Fails the job without an exception.
   void fail(std::string_view message) { job_->fail(job_->host, message.data(), message.size()); }
 
+  // Tells whoever looks (Future::progress(), `jobring status`) how far this job is: `done` of
+  // `total`, 0 if that is not known, and a few words, of which 80 bytes are kept. Cheap enough for
+  // an inner loop: some stores to shared memory, and nobody is woken.
+  void progress(std::uint64_t done, std::uint64_t total = 0, std::string_view text = {}) {
+    job_->progress(job_->host, done, total, text.data(), text.size());
+  }
+
   // True once somebody asked for this job to stop (a kill, or the death of its client). A long
   // handler looks now and then and returns; one that does not is killed with its worker after the
   // pool's kill_grace.
@@ -123,16 +143,69 @@ namespace detail {
 
 using HandlerFunction = void (*)(Job&);
 
+__attribute__((visibility("hidden"))) inline std::string type_name(const std::type_info* type) {
+  if (type == nullptr) return "unknown";
+  int status = 0;
+  char* readable = abi::__cxa_demangle(type->name(), nullptr, nullptr, &status);
+  std::string name = readable != nullptr ? readable : type->name();
+  std::free(readable);
+  // std::throw_with_nested throws a class of the library's own; what is meant is its base.
+  for (const std::string_view wrapper : {"std::_Nested_exception<", "std::__nested<"}) {
+    if (name.starts_with(wrapper) && name.ends_with('>'))
+      name = name.substr(wrapper.size(), name.size() - wrapper.size() - 1);
+  }
+  return name;
+}
+
+// The exception that is being handled: its words, then a line for each one nested in it.
+__attribute__((visibility("hidden"))) inline void describe(std::string& message) {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    message += e.what();
+    try {
+      std::rethrow_if_nested(e);
+    } catch (...) {
+      message += "\ncaused by ";
+      message += type_name(abi::__cxa_current_exception_type());
+      message += ": ";
+      describe(message);
+    }
+  } catch (...) {
+    message += "something that is not a std::exception";
+  }
+}
+
 // No exception leaves the module: worker and module need not share a C++ runtime.
+__attribute__((visibility("hidden"))) inline void report(jobring_job* raw) noexcept {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    try {
+      const std::string type = type_name(&typeid(e));
+      std::string message;
+      describe(message);
+      raw->fail_typed(raw->host, type.data(), type.size(), message.data(), message.size());
+    } catch (...) {
+      raw->fail(raw->host, e.what(), std::strlen(e.what()));  // no memory for more
+    }
+  } catch (...) {
+    static const char message[] = "the handler threw something that is not a std::exception";
+    try {
+      const std::string type = type_name(abi::__cxa_current_exception_type());
+      raw->fail_typed(raw->host, type.data(), type.size(), message, sizeof message - 1);
+    } catch (...) {
+      raw->fail(raw->host, message, sizeof message - 1);
+    }
+  }
+}
+
 __attribute__((visibility("hidden"))) inline void call(jobring_job* raw, void* user) {
   try {
     Job job(raw);
     reinterpret_cast<HandlerFunction>(user)(job);
-  } catch (const std::exception& e) {
-    raw->fail(raw->host, e.what(), std::strlen(e.what()));
   } catch (...) {
-    static const char message[] = "the handler threw something that is not a std::exception";
-    raw->fail(raw->host, message, sizeof message - 1);
+    report(raw);
   }
 }
 
