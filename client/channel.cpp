@@ -123,6 +123,11 @@ std::size_t Channel::cancel_all() {
 void Channel::kill(JobRef job, int signal) {
   impl_->kill(job, signal);
 }
+std::optional<Progress> Channel::progress(JobRef job) const {
+  auto report = impl_->progress(job);
+  if (!report) return std::nullopt;
+  return Progress{report->done, report->total, std::move(report->text)};
+}
 std::size_t Channel::outstanding() const {
   return impl_->outstanding();
 }

@@ -177,6 +177,7 @@ void PoolCore::give_back(std::uint32_t slot, bool reserved) {
   } else {
     channel_->release(slot);
   }
+  if (loop_) channel_->interrupt();  // it may have calls that wait for a slot
   tell_all();
 }
 

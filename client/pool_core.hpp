@@ -78,7 +78,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   Future start(std::uint32_t slot, HandlerId handler, std::size_t size, const JobOptions& options,
                std::uint8_t flags);
   HandlerId handler_id(std::string_view name);
-  void tell_all();
+  void tell_all();  // who waits for a future or a slot, here
 
   std::shared_ptr<ClientCore> client_;
   std::mutex mutex_;

@@ -23,6 +23,18 @@ std::uint64_t rss_kib(pid_t pid) {
   return fields == 2 ? resident * 4 : 0;
 }
 
+// What the job's client and handler say of it: both are for people, and neither is believed.
+void add_note(Json& job, const ChannelView& view, std::uint32_t index) {
+  const StateWord word = view.slot(index).word();
+  if (!word.is(SlotState::running)) return;
+  if (view.slot(index).flags.get() & kJobTagged) job["tag"] = printable(view.note(index).get_tag());
+  if (const auto progress = view.note(index).progress.read(word.generation())) {
+    job["progress"] = {{"done", progress->done},
+                       {"total", progress->total},
+                       {"text", printable(progress->text)}};
+  }
+}
+
 Json current_job(const Pool& pool, const WorkerEntry& entry) {
   Json job;
   const std::uint32_t id = entry.job_channel.get();
@@ -34,6 +46,7 @@ Json current_job(const Pool& pool, const WorkerEntry& entry) {
     job["handler"] =
         printable(handler_name(found->second->view, found->second->view.slot(slot).handler.get()));
     job["client"] = printable(found->second->client);
+    add_note(job, found->second->view, slot);
   }
   const std::uint64_t started = entry.job_started_ns.get();
   const std::uint64_t now = now_ns();

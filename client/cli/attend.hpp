@@ -12,7 +12,8 @@ struct Attended {
 };
 
 // `job` is prepared in the channel. A first signal withdraws the job if it has not started, else
-// goes to it; a second one kills it.
-Attended attend(Channel& channel, JobRef job);
+// goes to it; a second one kills it. With `show_progress`, what the job reports goes to stderr: on
+// a terminal in one line that changes.
+Attended attend(Channel& channel, JobRef job, bool show_progress = false);
 
 }  // namespace jobring::cli

@@ -60,6 +60,7 @@ struct CallOptions {
   std::string pool = "default";
   std::string file;
   bool json = false;
+  bool progress = false;
 };
 
 void print_result(std::string_view result) {
@@ -85,7 +86,7 @@ int call(const CallOptions& options, const std::vector<std::string>& words) {
   if (!channel.prepare(channel.handler(words[0]), payload, 0, options.job.resolve(), &job)) {
     fail({Errc::full, "the channel has no free slot", "", ""});
   }
-  const Attended attended = attend(channel, job);
+  const Attended attended = attend(channel, job, options.progress);
   const JobEnd end = judge(attended.completion, false);
   if (options.json) {
     std::printf("%s\n", job_json(end, nullptr).c_str());
@@ -107,6 +108,7 @@ int call_verb(Arguments arguments) {
   call_options.job.add_to(options);
   call_options.job.add_retries_to(options);
   options.flag("--json", call_options.json, "print a JSON object with outcome, times and result");
+  options.flag("--progress", call_options.progress, "show on stderr how far the job says it is");
   call_options.daemon.add_to(options);
   std::vector<std::string> words;
   if (const auto status = options.parse(arguments, Options::Order::anywhere, words)) return *status;

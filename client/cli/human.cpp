@@ -61,4 +61,13 @@ std::string human_rate(double per_second) {
   return digits(per_second);
 }
 
+std::string progress_text(std::uint64_t done, std::uint64_t total, const std::string& words) {
+  std::string line = std::to_string(done);
+  if (total != 0) {
+    line += " of " + std::to_string(total) + " (" +
+            std::to_string(int(100.0 * double(done) / double(total))) + "%)";
+  }
+  return words.empty() ? line : line + ": " + words;
+}
+
 }  // namespace jobring::cli

@@ -16,4 +16,7 @@ std::string human_count(std::uint64_t count);
 // Jobs a second: "12.3", "1,234", "4.56 M".
 std::string human_rate(double per_second);
 
+// "3 of 10 (30%): words", as far as there are such.
+std::string progress_text(std::uint64_t done, std::uint64_t total, const std::string& words);
+
 }  // namespace jobring::cli

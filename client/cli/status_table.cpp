@@ -65,8 +65,14 @@ Color alarm(const Json& object, const char* name) {
 
 std::string current_job(const Json& job) {
   if (!job.is_object()) return "";
-  return text(job, "handler") + " for " + duration(job, "running_ms", 1'000'000) + ", client " +
-         text(job, "client");
+  std::string line = text(job, "handler") + " for " + duration(job, "running_ms", 1'000'000) +
+                     ", client " + text(job, "client");
+  if (field(job, "tag").is_string()) line += ", " + text(job, "tag");
+  if (const Json& progress = field(job, "progress"); progress.is_object()) {
+    line += ": " + progress_text(number(progress, "done").value_or(0),
+                                 number(progress, "total").value_or(0), text(progress, "text"));
+  }
+  return line;
 }
 
 std::string memory(const Json& worker) {

@@ -91,7 +91,7 @@ TEST_CASE("tags stand before each line, and a last line is completed") {
 }
 
 TEST_CASE("a map job's text follows --tag, --json and --quiet") {
-  MapOptions options;
+  cli::MapOptions options;
   options.handler = "square";
   const MapInput input = {.seq = 4, .values = {"7"}};
   const std::string result = "49", message = "no";
@@ -119,7 +119,7 @@ TEST_CASE("a map job's text follows --tag, --json and --quiet") {
 }
 
 TEST_CASE("a message names a job in a bounded line, however long its input is") {
-  MapOptions options;
+  cli::MapOptions options;
   options.handler = "square";
   const MapJobs jobs(options);
   const std::string message = "no";

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -95,6 +96,13 @@ struct JobRef {
   std::uint64_t generation;
 };
 
+// How far a running job says that it is.
+struct Progress {
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;  // 0: unknown
+  std::string text;         // at most 80 bytes
+};
+
 // Not thread-safe: one thread at a time. Movable. Destroying it cancels what is queued.
 class Channel {
  public:
@@ -149,6 +157,10 @@ class Channel {
   // function's stop_requested() turns true. After the daemon's kill_grace the command gets KILL; a
   // function's worker is killed under it.
   void kill(JobRef job, int signal = 15);
+
+  // What a running job last reported by job.progress(); nullopt if it reported nothing, or does not
+  // run. What is read was reported in one call.
+  std::optional<Progress> progress(JobRef job) const;
 
   std::size_t outstanding() const;  // submitted or prepared, and not reaped
   std::size_t slots() const;

@@ -30,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include <jobring/channel.hpp>
 #include <jobring/command.hpp>
 #include <jobring/types.hpp>
 
@@ -84,13 +85,6 @@ class JobFailed : public Exception {
 
  private:
   std::shared_ptr<const JobResult> result_;
-};
-
-// How far a running job says that it is.
-struct Progress {
-  std::uint64_t done = 0;
-  std::uint64_t total = 0;  // 0: unknown
-  std::string text;         // at most 80 bytes
 };
 
 // Whose errors a callback's are: called with each exception that left one, on its thread. Null
