@@ -40,13 +40,14 @@ JOBRING_HANDLER(throw_after_reply, job) {
   throw app::BadInput("the other half");
 }
 
-// Reports, waits at the FIFO that the payload names, reports again, waits at it again.
+// Reports, waits at the FIFO that the payload names, reports again, waits at the one whose name has a
+// 2 behind it. (One FIFO's writer could still be there when it is opened again.)
 JOBRING_HANDLER(report, job) {
   const std::string fifo(job.text());
   job.progress(1, 3, "first half");
   close(open(fifo.c_str(), O_RDONLY));
   job.progress(2, 0, std::string(79, 'x') + "\u00e4 does not fit");
-  close(open(fifo.c_str(), O_RDONLY));
+  close(open((fifo + "2").c_str(), O_RDONLY));
 }
 // Reports as fast as it can, always the same number three times, until it is asked to stop.
 JOBRING_HANDLER(report_fast, job) {

@@ -80,7 +80,7 @@ TEST_CASE("an exception replaces what was replied and its message is cut to what
 TEST_CASE("progress is seen while the job runs and in the status") {
   Daemon daemon(futures_pool(1));
   Pool pool = daemon.connect().pool();
-  const Gate gate(daemon.dir(), "gate");
+  const Gate gate(daemon.dir(), "gate"), second(daemon.dir(), "gate2");
   JobOptions tagged;
   tagged.tag = "nightly \x1b[31m";
   const Future job = pool.submit("report", gate.path(), tagged);
@@ -96,7 +96,7 @@ TEST_CASE("progress is seen while the job runs and in the status") {
   gate.open();
   REQUIRE(eventually([&] { return job.progress()->done == 2; }));
   CHECK(job.progress()->text == std::string(79, 'x'));  // no half of a character
-  gate.open();
+  second.open();
   job.wait();
   CHECK(!job.progress());
   // The next job in that slot has neither.
@@ -130,7 +130,7 @@ TEST_CASE("progress is never torn however fast it is written") {
 
 TEST_CASE("call --progress shows what a job reports") {
   Daemon daemon(futures_pool(1));
-  const Gate gate(daemon.dir(), "gate");
+  const Gate gate(daemon.dir(), "gate"), second(daemon.dir(), "gate2");
   const std::string output = daemon.dir() / "output";
   const pid_t call = spawn({program("jobring"), "call", "--progress", "--socket", daemon.socket(),
                             "report", gate.path()},
@@ -138,7 +138,7 @@ TEST_CASE("call --progress shows what a job reports") {
   CHECK(eventually([&] { return read_file(output).find("1 of 3 (33%): first half") != std::string::npos; }));
   gate.open();
   CHECK(eventually([&] { return read_file(output).find("2: xxx") != std::string::npos; }));
-  gate.open();
+  second.open();
   CHECK(wait_exit(call) == 0);
 }
 

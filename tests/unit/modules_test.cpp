@@ -36,7 +36,7 @@ std::string refusal(const std::string& path) {
 
 // A job as a worker would present it, with a result in memory.
 struct FakeJob {
-  std::string payload, result, message;
+  std::string payload, result, type, message;
   std::size_t max_result = 1024;
   bool stop = false;
 
@@ -57,6 +57,12 @@ struct FakeJob {
     job.fail = [](void* host, const char* message, std::size_t len) {
       static_cast<FakeJob*>(host)->message.assign(message, len);
     };
+    job.fail_typed = [](void* host, const char* type, std::size_t type_len, const char* message,
+                        std::size_t len) {
+      static_cast<FakeJob*>(host)->type.assign(type, type_len);
+      static_cast<FakeJob*>(host)->message.assign(message, len);
+    };
+    job.progress = [](void*, std::uint64_t, std::uint64_t, const char*, std::size_t) {};
     job.stop_requested = [](void* host) { return int(static_cast<FakeJob*>(host)->stop); };
     job.max_result = [](void* host) {
       return std::uint64_t(static_cast<FakeJob*>(host)->max_result);
@@ -135,8 +141,10 @@ TEST_CASE("no exception leaves a module") {
   HandlerTable table;
   REQUIRE(table.load_module(module("faulty")).ok());
   CHECK(call(table, "throw_std", "words").message == "thrown: words");
+  CHECK(call(table, "throw_std", "words").type == "std::runtime_error");
   CHECK(call(table, "throw_int", "").message ==
         "the handler threw something that is not a std::exception");
+  CHECK(call(table, "throw_int", "").type == "int");
   CHECK(call(table, "too_big", "").message == "the result is larger than the pool's max_result");
   CHECK(call(table, "sleep_ms", "1").result == "slept");
 }
