@@ -15,9 +15,14 @@
 // thread. An execution is a list of choices (who goes on, which store a load reads), so it can be
 // repeated exactly: a failure is run once more to print its trace.
 //
-// Bounds, as usual for this kind of search: `preemptions` (a switch away from a thread that could
-// have gone on; switches at waits and ends are free) and `stale` (loads of anything but the newest
-// store, and stores placed before others). Few bugs need more than two of either.
+// The systematic search is bounded as CHESS and its successors are, by *deviations*: choices other
+// than the plain one (this thread goes on; at a wait or an end, the first one that can; a load
+// returns the newest store; nobody dies). It runs all executions with none, then all with at most
+// one, two, three, then all within the other bounds. A depth that was searched to its end is a proof
+// for these executions: it does not depend on a seed. Few bugs need more than three.
+//
+// The other bounds: `preemptions` (a switch away from a thread that could have gone on) and `stale`
+// (loads of anything but the newest store, and stores placed before others).
 //
 // What counts as failure: require(false), a data race, a deadlock (every thread waits, and one of
 // them is expected to end), a livelock (`steps` in one execution), an exception.
@@ -38,10 +43,12 @@ struct Options {
   int stale = 2;                       // per execution
   int kills = 0;                       // threads that may be killed, per execution
   std::uint64_t steps = 4000;          // per execution; more is a livelock
-  // 0: systematic, depth first. Else executions are drawn at random from this seed, with any number
+  // 0: systematic. Else executions are drawn at random from this seed, with any number
   // of preemptions and twice as many stale loads.
   std::uint64_t seed = 0;
-  // Random only: odds of a preemption at a step, and of a stale load, one in so many.
+  // Random only: odds of a preemption at a step, and of a stale load, one in so many. Every execution
+  // draws its own: these, or up to 32 times less often. (With frequent switches no thread comes far
+  // while another stands still; with rare ones that is all that happens.)
   std::uint32_t preempt_odds = 12;
   std::uint32_t stale_odds = 6;
 };
@@ -50,6 +57,7 @@ struct Report {
   std::uint64_t executions = 0;
   std::uint64_t steps = 0;
   bool complete = false;  // all executions within the bounds were run
+  int deviations = -1;    // all executions with at most so many were run; -1: not known
   std::string failure;    // empty: none
   bool ok() const { return failure.empty(); }
 };

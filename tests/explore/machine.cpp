@@ -13,6 +13,8 @@ alignas(4096) std::byte arena[kArena];
 std::uint16_t location_at[kArena];  // 0: none yet; else index + 1
 std::uint16_t data_at[kArena];
 
+constexpr int kDepthMax = 3;  // deviations, one more after each search; then all
+constexpr int kUnbounded = 1 << 30;
 constexpr std::size_t kLearning = 24;    // random executions before a systematic search
 constexpr std::uint32_t kKillOdds = 40;  // random only: one step in so many is a thread's last
 constexpr int kRandomStale = 2;          // times as many stale loads as in a systematic search
@@ -68,11 +70,15 @@ Report Machine::run() {
     // What was searched without these switches would have to be searched again with them.
     if (learn() && !random_) {
       trail_.clear();
+      cut_ = false;
       continue;
     }
     if (!random_ && !next_trail()) {
-      report_.complete = true;
-      break;
+      report_.deviations = depth_;
+      report_.complete = !cut_;
+      if (!cut_) break;
+      depth_ = depth_ < kDepthMax ? depth_ + 1 : kUnbounded;
+      cut_ = false;
     }
   }
   if (!failure_.empty()) report_.failure = describe_failure();
@@ -81,6 +87,10 @@ Report Machine::run() {
 
 void Machine::run_once() {
   reset();
+  if (random_ && !replaying_) {
+    preempt_odds_ = options_.preempt_odds << dice_() % 6;
+    stale_odds_ = options_.stale_odds << dice_() % 6;
+  }
   Scenario scenario(*this);
   scenario_(scenario);
   leave();
@@ -116,7 +126,7 @@ void Machine::reset() {
   deaths_.clear();
   labels_.clear();
   buried_ = made_ = 0;
-  preemptions_ = stale_ = kills_ = 0;
+  preemptions_ = stale_ = kills_ = deviations_ = 0;
   running_ = -1;
   over_ = stopping_ = false;
   steps_ = 0;
@@ -147,16 +157,21 @@ bool Machine::is_shared(std::size_t offset) const {
 
 std::size_t Machine::choose(std::size_t count, Kind kind) {
   if (count <= 1) return 0;
+  if (!random_ && deviations_ == depth_) {
+    cut_ = true;
+    return 0;
+  }
   if (made_ < trail_.size()) {
     const Choice& choice = trail_[made_++];
     if (choice.count != count)
       fail("the scenario is not deterministic: an execution could not be repeated");
+    deviations_ += choice.chosen != 0;
     return choice.chosen;
   }
   std::size_t chosen = 0;
   if (random_) {
-    const std::uint32_t odds = kind == Kind::preemption ? options_.preempt_odds
-                               : kind == Kind::store    ? options_.stale_odds
+    const std::uint32_t odds = kind == Kind::preemption ? preempt_odds_
+                               : kind == Kind::store    ? stale_odds_
                                : kind == Kind::kill     ? kKillOdds
                                                         : 1;
     if (odds == 1) {
