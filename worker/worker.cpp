@@ -411,7 +411,8 @@ void Worker::sleep() {
   woke_ = true;
 }
 
-// Work that is ready and that we have not claimed, in whatever channel and priority.
+// Work that is ready and that we have not claimed, in whatever channel and priority; or that another
+// has claimed and may not get to: it rang one sleeper for all its list, and that may have been us.
 bool Worker::leaves_work() const {
   for (const auto& doorbell : doorbells_) {
     for (std::uint32_t priority = 0; priority < kPriorities; ++priority) {
@@ -430,6 +431,9 @@ bool Worker::leaves_work() const {
         }
       }
     }
+  }
+  for (std::uint32_t v = 0; v < settings_.workers; ++v) {
+    if (may_have_left(v)) return true;
   }
   return false;
 }

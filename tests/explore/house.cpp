@@ -40,6 +40,7 @@ House::House(Scenario& scenario, const HouseOptions& o) : options(o), scenario_(
   page = scenario.make<PoolPage>();
   running_ = scenario.make<Data<int>>(kJobsMax);
   during_ = scenario.make<Atomic<int>>();
+  all_here_ = scenario.make<Event>(kJobsMax);
   scenario.guard(&view.slot(0), sizeof(Slot) * options.slots);
   scenario.label(&view.slot(0), sizeof(Slot) * options.slots, "slots");
   scenario.label(&view.header().waiting, 4, "waiting");
@@ -114,6 +115,12 @@ void House::run_job(int number) {
   running_[number].set(self());
   during_->load(std::memory_order_relaxed);  // somebody else's turn, or our death
   during_->store(number, std::memory_order_relaxed);
+  if (number < options.together) {
+    if (++here_ == options.together) {
+      for (int i = 0; i < options.together; ++i) all_here_[i].ring();
+    }
+    all_here_[number].wait();
+  }
   require(running_[number].get() == self(), "nobody else runs the job");
 }
 
@@ -154,6 +161,8 @@ JobRef House::Client::put(int job, std::uint8_t crash_retries) {
 
 void House::Client::finish(int count) {
   while (count > 0) {
+    // Else it would look again and again for what cannot come.
+    require(channel_->outstanding() != 0, "a client waits for no more than it submitted");
     channel_->wait(std::chrono::nanoseconds::max(), 1);
     for (const Completion& done : channel_->reap(std::size_t(count))) {
       --count;

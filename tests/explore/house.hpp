@@ -20,7 +20,7 @@ struct HouseOptions {
   std::uint32_t slots = 4;
   bool mortal = false;      // workers may be killed at any step
   bool short_jobs = false;  // workers believe that jobs are short: they claim several at once
-  bool slow_clock = false;  // no time passes: nothing gets old enough to be stolen
+  int together = 0;         // the first so many jobs end only when all of them run at once
 };
 
 inline constexpr int kJobsMax = 8;
@@ -71,6 +71,8 @@ class House {
   void* channel_memory_;
   Data<int>* running_;  // touched by whoever runs the job: two at once are a race
   Atomic<int>* during_;
+  Event* all_here_;  // of each job that waits for others
+  int here_ = 0;
   int worker_of_thread_[8] = {};
 };
 
