@@ -10,6 +10,7 @@
 #include "worker/leave.hpp"
 #include "worker/supervisor_link.hpp"
 #include "worker/worker.hpp"
+#include "worker/worker_process.hpp"
 
 int main() {
   const char* named = std::getenv("JOBRING_WORKER_FD");
@@ -27,6 +28,9 @@ int main() {
   jobring::report_crashes();
   jobring::leave_on_sigterm();
   jobring::SupervisorLink link{jobring::UniqueFd(fd)};
-  jobring::Worker worker(link);
+  jobring::WorkerProcess process;
+  jobring::start(process, link);
+  jobring::Worker worker(process, process.settings.index, link);
+  process.baseline.record();  // with its handler of time-outs
   return worker.run();
 }

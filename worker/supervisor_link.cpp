@@ -48,16 +48,4 @@ std::optional<Order> SupervisorLink::receive(bool wait) {
   return Order{std::move(*order), std::move((*received)->fds)};
 }
 
-std::optional<Order> SupervisorLink::next_kept() {
-  if (kept_.empty()) return std::nullopt;
-  Order order = std::move(kept_.front());
-  kept_.pop_front();
-  return order;
-}
-
-std::optional<Order> SupervisorLink::poll() {
-  if (auto order = next_kept()) return order;
-  return receive(false);
-}
-
 }  // namespace jobring

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -43,9 +44,12 @@ struct WorkerDoorbell {
   std::uint32_t index = 0;
   uid_t uid = 0;
   Mapping mapping;
-  std::vector<UniqueFd> events;  // one per worker of the pool
+  UniqueFd event;  // ours: clients ring it
   std::array<std::unique_ptr<WorkerChannel>, kChannelsPerDoorbell> channels;
   std::array<std::uint32_t, kPriorities> cursor{};  // where the round-robin goes on
+  // ChannelTable::Asking::later: channels that we have asked the supervisor for, and those whose
+  // ready bit was set once more meanwhile.
+  std::bitset<kChannelsPerDoorbell> asked, asked_again;
 
   DoorbellPage& page() const { return *mapping.as<DoorbellPage>(); }
 };

@@ -7,6 +7,7 @@
 
 #include "daemon/recovery.hpp"
 #include "tests/explore/kernel.hpp"
+#include "worker/supervisor_link.hpp"
 #include "worker/worker.hpp"
 
 namespace explore {
@@ -81,7 +82,10 @@ void House::start_worker(std::uint32_t index) {
       "worker " + std::to_string(index),
       [this, index] {
         SupervisorLink link{UniqueFd(links[index])};
-        Worker worker(link);
+        WorkerProcess process;
+        start(process, link);
+        Worker worker(process, index, link);
+        for (int i = 0; options.short_jobs && i < 60; ++i) worker.policy().ran(1, 0);
         worker.run();
       },
       Ends::with_all, options.mortal);

@@ -17,23 +17,23 @@ class Step:
 
 
 STEPS = [
-    Step("claim: do not ask who won the slot", "worker/worker.cpp",
+    Step("claim: do not ask who won the slot", "worker/claimer.cpp",
          "if (!view.slot(word.index()).move(queued, claimed)) return false;",
          "view.slot(word.index()).move(queued, claimed);"),
-    Step("W2: do not look at the ring after clearing the ready bit", "worker/worker.cpp",
+    Step("W2: do not look at the ring after clearing the ready bit", "worker/claimer.cpp",
          "if (channel->submissions[priority].backlog() == 0 &&", "if (",
-         after="bool Worker::settle_ready"),
-    Step("W2: do not look at the retries after clearing the ready bit", "worker/worker.cpp",
+         after="bool Claimer::settle_ready"),
+    Step("W2: do not look at the retries after clearing the ready bit", "worker/claimer.cpp",
          "channel->view.header().retries.load(std::memory_order_seq_cst) == 0) {", "true) {",
-         after="bool Worker::settle_ready"),
+         after="bool Claimer::settle_ready"),
     Step("W4: do not look again before sleeping", "worker/worker.cpp",
-         "while (!work_in_sight()) {", "while (true) {"),
+         "while (!claimer_.work_in_sight()) {", "while (true) {"),
     Step("run a job although it was stolen", "worker/worker.cpp",
          "return;  // stolen", "{}"),
-    Step("complete: do not ring the client", "worker/worker.cpp",
+    Step("complete: do not ring the client", "worker/completion.hpp",
          "if (!ring_bell(channel.client_event.get(), channel.trusted) && errno == EBADF)\n"
          "      leave_without_descriptors();", ";"),
-    Step("requeued: do not say that there may be more", "worker/worker.cpp",
+    Step("requeued: do not say that there may be more", "worker/claimer.cpp",
          "view.header().retries.store(1, std::memory_order_seq_cst);  // there may be more", ";"),
     Step("recovery: no retry bit", "daemon/recovery.cpp",
          "if (slot.word().is(SlotState::requeued)) set_retry_bit(channel, index);", ""),
@@ -83,7 +83,7 @@ KEPT = {
      "std::memory_order_release,", "release -> relaxed"): LOAD_BUFFERING,
     ("common/submission_ring.hpp", "head_seen_ = lines_->head.load(std::memory_order_acquire);",
      "acquire -> relaxed"): LOAD_BUFFERING,
-    ("worker/worker.cpp",
+    ("worker/claimer.cpp",
      "channel->view.header().retries.load(std::memory_order_seq_cst) != 0) {",
      "seq_cst -> acquire"):
         "of leaves_work(): a hint whether another worker may be of use; it costs nothing",
@@ -98,9 +98,9 @@ KEPT = {
 # `mutate.py --all` tries everything.
 CAUGHT = {
     'common/doorbell.hpp: seq_cst -> acquire: if (word.load(std::memory_order_seq_cst) & mask) return false;',
-    'worker/worker.cpp: release -> relaxed: slot.state.store(done.raw(), std::memory_order_release);',
+    'worker/completion.hpp: release -> relaxed: slot.state.store(done.raw(), std::memory_order_release);',
     'common/completion_queue.hpp: seq_cst -> acquire: return CompletionWord(cells_[last & mask_].load(std::memory_order_seq_cst)).lap() ==',
-    'worker/worker.cpp: complete: do not ring the client',
+    'worker/completion.hpp: complete: do not ring the client',
     'client/channel_impl.cpp: S2: set no ready bit',
     'client/channel_impl.cpp: cancel: do not ask who won the slot',
 }

@@ -11,6 +11,7 @@
 #include "worker/crash_report.hpp"
 #include "worker/exec/run_command.hpp"
 #include "worker/leave.hpp"
+#include "worker/supervisor_link.hpp"
 #include "worker/worker.hpp"
 
 namespace boost::interprocess {
@@ -73,22 +74,29 @@ const Handler kHandler{"job", &job_handler, nullptr, "house"};
 
 }  // namespace
 
-Worker::Worker(SupervisorLink& link) : link_(link) {
+void SupervisorLink::report(const WorkerReport&) {}
+std::optional<Order> SupervisorLink::receive(bool) {
+  return std::nullopt;
+}
+
+void start(WorkerProcess& process, OrderLink&) {
   House& house = *House::current;
-  settings_.index = house.worker_of(link.fd());
-  settings_.workers = house.options.workers;
-  page_ = house.page;
-  batch_.limit(kBatchMax);
-  for (int i = 0; house.options.short_jobs && i < 60; ++i) batch_.ran(1, 0);
-  epoll_.reset(epoll_create1(0));
-  for (std::uint32_t w = 0; w < settings_.workers; ++w)
-    colleagues_.push_back(UniqueFd(house.colleagues[w]));
-  watch_event(colleagues_[settings_.index].get());
+  process.settings.workers = house.options.workers;
+  process.settings.batch = kBatchMax;
+  process.page = house.page;
+  for (std::uint32_t w = 0; w < house.options.workers; ++w)
+    process.colleagues.push_back(UniqueFd(house.colleagues[w]));
+}
+
+// A worker begins with its one channel mapped.
+ChannelTable::ChannelTable(OrderLink& link, std::uint32_t index, std::uint32_t workers, int epoll,
+                           Asking asking)
+    : link_(link), index_(index), workers_(workers), epoll_(epoll), asking_(asking) {
+  House& house = *House::current;
   auto doorbell = std::make_unique<WorkerDoorbell>();
   doorbell->mapping = std::move(*Mapping::map(house.doorbell_page, 0, Mapping::Access::read_write));
-  for (std::uint32_t w = 0; w < settings_.workers; ++w)
-    doorbell->events.push_back(UniqueFd(house.worker_events[w]));
-  watch_event(doorbell->events[settings_.index].get());
+  doorbell->event = UniqueFd(house.worker_events[index]);
+  watch_event(epoll, doorbell->event.get());
   auto channel = std::make_unique<WorkerChannel>();
   channel->view = house.view;
   for (std::uint32_t p = 0; p < kPriorities; ++p)
@@ -100,20 +108,20 @@ Worker::Worker(SupervisorLink& link) : link_(link) {
   doorbells_.push_back(std::move(doorbell));
 }
 
-void Worker::watch_event(int eventfd) {
+void watch_event(int epoll, int eventfd) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, eventfd, &event);
+  epoll_ctl(epoll, EPOLL_CTL_ADD, eventfd, &event);
 }
 
-void Worker::handle_orders() {}
-WorkerChannel* Worker::map_channel(WorkerDoorbell& doorbell, std::uint32_t bit) {
+void ChannelTable::follow(Order&) {}
+WorkerChannel* ChannelTable::map(WorkerDoorbell& doorbell, std::uint32_t bit) {
   return doorbell.channels[bit].get();
 }
-void Worker::report_broken(WorkerChannel&, const char* reason) {
+void ChannelTable::report_broken(WorkerChannel&, const char* reason) {
   explore::require(false, reason);
 }
-void Worker::drop_unused_stdio() {}
+void ChannelTable::drop_stdio() {}
 void Worker::run_command_job(JobRun&) {}
 
 const Handler* HandlerTable::find(std::string_view) const {

@@ -30,18 +30,6 @@ std::optional<Order> SupervisorLink::receive(bool wait) {
   return order;
 }
 
-std::optional<Order> SupervisorLink::next_kept() {
-  if (kept_.empty()) return std::nullopt;
-  Order order = std::move(kept_.front());
-  kept_.pop_front();
-  return order;
-}
-
-std::optional<Order> SupervisorLink::poll() {
-  if (auto order = next_kept()) return order;
-  return receive(false);
-}
-
 namespace fuzz {
 namespace {
 
@@ -115,7 +103,9 @@ bool FakeSupervisor::run_worker() {
   started_ns_ = now_ns();
   {
     SupervisorLink link(UniqueFd(eventfd(0, EFD_CLOEXEC)));
-    Worker worker(link);
+    WorkerProcess process;
+    start(process, link);
+    Worker worker(process, 0, link);
     if (worker.run() != 0) violated("the worker ends with an error");
   }
   if (!orders.empty()) violated("the worker has left orders unread");

@@ -1,83 +1,49 @@
-// The cold half of a worker: starting, and what the supervisor orders.
+#include "worker/channel_table.hpp"
+
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <string>
 #include <utility>
 
-#include "worker/builtins.hpp"
-#include "worker/exec/run_command.hpp"
-#include "worker/worker.hpp"
+#include "common/result.hpp"
 
 namespace jobring {
-namespace {
 
-constexpr std::uint64_t kControlEvent = ~std::uint64_t{0};
-
-}  // namespace
-
-Worker::Worker(SupervisorLink& link) : link_(link) {
-  link_.report(WorkerHello{kControlVersion, {}});
-  Order welcome = link_.await<Welcome>();
-  settings_ = std::get<Welcome>(welcome.message);
-  const auto fail = [&](const Error& error) {
-    link_.report(WorkerFailed{error.line()});
-    _exit(exit_status(error.code));
-  };
-  if (welcome.fds.size() != settings_.workers + 1)
-    fail({Errc::protocol, "a welcome without its descriptors", {}, {}});
-  auto mapping = Mapping::map(welcome.fds[0].get(), sizeof(PoolPage), Mapping::Access::read_write);
-  if (!mapping) fail(mapping.error());
-  page_mapping_ = std::move(*mapping);
-  page_ = page_mapping_.as<PoolPage>();
-  if (page_->version.get() != kShmVersion) {
-    fail({Errc::protocol,
-          "the shared-memory formats of jobringd and jobring-worker differ",
-          {},
-          "install both from one release"});
-  }
-  for (Handler builtin : builtin_handlers()) {
-    if (auto added = handlers_.add(std::move(builtin)); !added) fail(added.error());
-  }
-  for (const std::string& module : settings_.modules) {
-    if (auto loaded = handlers_.load_module(module); !loaded) fail(loaded.error());
-  }
-  batch_.limit(std::min(settings_.batch, kBatchMax));
-  spin_.limit(settings_.spin_ns);
-  for (std::size_t i = 1; i < welcome.fds.size(); ++i)
-    colleagues_.push_back(std::move(welcome.fds[i]));
-  epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
-  epoll_event control{};
-  control.events = EPOLLIN;
-  control.data.u64 = kControlEvent;
-  if (!epoll_ || epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, link_.fd(), &control) != 0)
-    fail(system_error("epoll"));
-  watch_event(colleagues_[settings_.index].get());
-  baseline_.record();
-  spare_children();
-  link_.report(WorkerHello{kControlVersion, handlers_.names()});
+void watch_event(int epoll, int eventfd) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLET;
+  epoll_ctl(epoll, EPOLL_CTL_ADD, eventfd, &event);
 }
 
-void Worker::handle_orders() {
-  while (auto order = link_.poll()) handle(*order);
-}
+ChannelTable::ChannelTable(OrderLink& link, std::uint32_t index, std::uint32_t workers, int epoll,
+                           Asking asking)
+    : link_(link), index_(index), workers_(workers), epoll_(epoll), asking_(asking) {}
 
-void Worker::handle(Order& order) {
+void ChannelTable::follow(Order& order) {
   if (auto* added = std::get_if<DoorbellAdded>(&order.message)) {
     add_doorbell(*added, std::move(order.fds));
   } else if (auto* closed = std::get_if<ChannelClosed>(&order.message)) {
-    unmap_channel(closed->channel);
-  } else if (std::holds_alternative<ChannelMapped>(order.message)) {
-    add_channel(order);
+    unmap(closed->channel);
+  } else if (auto* mapped = std::get_if<ChannelMapped>(&order.message)) {
+    const WorkerChannel* channel = add_channel(order);
+    if (asking_ == Asking::wait || mapped->channel / kChannelsPerDoorbell >= doorbells_.size())
+      return;
+    WorkerDoorbell& doorbell = *doorbells_[mapped->channel / kChannelsPerDoorbell];
+    const std::uint32_t bit = mapped->channel % kChannelsPerDoorbell;
+    doorbell.asked.reset(bit);
+    // They were cleared when we asked. If there is no such channel, the bit may have been set and
+    // cleared again for a new one that the supervisor did not know of when it answered.
+    if (channel == nullptr && !doorbell.asked_again[bit]) return;
+    doorbell.asked_again.reset(bit);
+    for (std::uint32_t p = 0; p < kPriorities; ++p) doorbell.page().set_ready(p, bit);
   } else if (std::holds_alternative<Drain>(order.message)) {
     draining_ = true;
   }
-  // A StopJob that comes here is for a job that has ended: the flag in its slot did the rest.
 }
 
-void Worker::add_doorbell(const DoorbellAdded& added, std::vector<UniqueFd> fds) {
-  if (added.doorbell != doorbells_.size() || fds.size() != settings_.workers + 1) return;
+void ChannelTable::add_doorbell(const DoorbellAdded& added, std::vector<UniqueFd> fds) {
+  if (added.doorbell != doorbells_.size() || fds.size() != workers_ + 1) return;
   auto mapping = Mapping::map(fds[0].get(), sizeof(DoorbellPage), Mapping::Access::read_write);
   if (!mapping) {
     std::fprintf(stderr, "cannot map a doorbell: %s\n", mapping.error().line().c_str());
@@ -87,33 +53,36 @@ void Worker::add_doorbell(const DoorbellAdded& added, std::vector<UniqueFd> fds)
   doorbell->index = added.doorbell;
   doorbell->uid = added.uid;
   doorbell->mapping = std::move(*mapping);
-  for (std::size_t i = 1; i < fds.size(); ++i) doorbell->events.push_back(std::move(fds[i]));
-  watch_event(doorbell->events[settings_.index].get());
+  doorbell->event = std::move(fds[1 + index_]);
+  watch_event(epoll_, doorbell->event.get());
   doorbells_.push_back(std::move(doorbell));
 }
 
-void Worker::watch_event(int eventfd) {
-  epoll_event event{};
-  // Edge-triggered: one epoll_wait is the whole sleep, nothing has to be read to reset it.
-  event.events = EPOLLIN | EPOLLET;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, eventfd, &event);
-}
-
-WorkerChannel* Worker::map_channel(WorkerDoorbell& doorbell, std::uint32_t bit) {
+WorkerChannel* ChannelTable::map(WorkerDoorbell& doorbell, std::uint32_t bit) {
+  if (WorkerChannel* known = doorbell.channels[bit].get()) return known;
   const std::uint32_t id = doorbell.index * kChannelsPerDoorbell + bit;
+  if (asking_ == Asking::later) {
+    if (doorbell.asked[bit]) {
+      doorbell.asked_again.set(bit);
+    } else {
+      doorbell.asked.set(bit);
+      link_.report(MapRequest{id});
+    }
+    return nullptr;
+  }
   link_.report(MapRequest{id});
   for (;;) {
     Order order = link_.await<ChannelMapped>();
     // What came before the answer, such as the close of this id's previous channel, counts before
     // it. What comes after it must wait: it may be about the channel that we are about to map.
-    while (auto earlier = link_.next_kept()) handle(*earlier);
+    while (auto earlier = link_.next_kept()) follow(*earlier);
     const bool answer = std::get<ChannelMapped>(order.message).channel == id;
     WorkerChannel* channel = add_channel(order);  // or an offer of another one
     if (answer) return channel;
   }
 }
 
-WorkerChannel* Worker::add_channel(Order& order) {
+WorkerChannel* ChannelTable::add_channel(Order& order) {
   const auto& mapped = std::get<ChannelMapped>(order.message);
   const std::uint32_t id = mapped.channel;
   if (mapped.slots == 0 || order.fds.size() < 2 || id / kChannelsPerDoorbell >= doorbells_.size())
@@ -142,7 +111,7 @@ WorkerChannel* Worker::add_channel(Order& order) {
   channel->completions = channel->view.completion_producer();
   channel->client_event = std::move(order.fds[1]);
   if (order.fds.size() == 5) {
-    drop_unused_stdio();
+    drop_stdio();
     for (std::size_t i = 2; i < 5; ++i)
       channel->stdio.emplace_back(std::move(order.fds[i]), mapped.uid);
     holds_stdio_of_ = id;
@@ -154,21 +123,21 @@ WorkerChannel* Worker::add_channel(Order& order) {
   return place.get();
 }
 
-void Worker::drop_unused_stdio() {
+void ChannelTable::drop_stdio() {
   if (holds_stdio_of_ == kNoChannel) return;
   const std::uint32_t id = std::exchange(holds_stdio_of_, kNoChannel);
   if (auto& channel = doorbells_[id / kChannelsPerDoorbell]->channels[id % kChannelsPerDoorbell])
     channel->stdio.clear();
 }
 
-void Worker::unmap_channel(std::uint32_t id) {
+void ChannelTable::unmap(std::uint32_t id) {
   if (id / kChannelsPerDoorbell < doorbells_.size()) {
     doorbells_[id / kChannelsPerDoorbell]->channels[id % kChannelsPerDoorbell].reset();
   }
   link_.report(Unmapped{id});
 }
 
-void Worker::report_broken(WorkerChannel& channel, const char* reason) {
+void ChannelTable::report_broken(WorkerChannel& channel, const char* reason) {
   if (channel.broken) return;
   channel.broken = true;
   link_.report(ChannelBroken{channel.id, reason});
