@@ -2,33 +2,19 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
-#include <sstream>
 #include <utility>
 
 #include "daemon/log.hpp"
-#include "daemon/printable.hpp"
 
 namespace jobring {
 namespace {
 
-// Exit statuses of jobring-worker that mean something here (worker/main.cpp uses them).
-constexpr int kExitRecycled = 0;
-constexpr int kExitTimedOut = 124;
-constexpr int kExitConfig = 78;
-
 // Between the end of its control socket and its death a worker needs no longer.
 constexpr std::chrono::milliseconds kHangupGrace{100};
-
-std::chrono::steady_clock::time_point now() {
-  return std::chrono::steady_clock::now();
-}
 
 std::uint32_t milliseconds(std::chrono::nanoseconds d) {
   return std::uint32_t(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
@@ -248,217 +234,6 @@ void Pool::send_doorbell(Worker& worker, const DoorbellSet& set) {
   send(worker, DoorbellAdded{set.index, set.uid}, fds);
 }
 
-void Pool::on_death(Worker& worker) {
-  rusage used{};
-  if (wait4(worker.process.pid, &worker.wait_status, WNOHANG, &used) != worker.process.pid) return;
-  worker.max_rss = std::uint64_t(used.ru_maxrss) << 10;
-  worker.death_watch.reset();
-  worker.hangup_timer.reset();
-  worker.stopped_timeout.reset();
-  worker.control_watch.reset();
-  if (worker.output_watch) on_output(worker);  // its last words
-  worker.output_watch.reset();
-  worker.state = WorkerState::dead;
-  settle_dead_workers();
-}
-
-void Pool::settle_dead_workers() {
-  // No slot is touched while anything that the worker started may still run: that job's first copy
-  // would be alive.
-  const bool any = std::any_of(workers_.begin(), workers_.end(),
-                               [](const auto& w) { return w->state == WorkerState::dead; });
-  if (!any || !host_.strays_gone()) return;
-  for (auto& worker : workers_) {
-    if (worker->state == WorkerState::dead) settle(*worker);
-  }
-}
-
-Death Pool::describe_death(const Worker& worker) const {
-  Death death;
-  death.worker = std::uint16_t(worker.index);
-  death.crash_limit = config_.crash_limit;
-  std::string how;
-  if (WIFSIGNALED(worker.wait_status)) {
-    death.signal = WTERMSIG(worker.wait_status);
-    how = "was killed by signal " + std::to_string(death.signal) + " (" + strsignal(death.signal) +
-          ")";
-  } else {
-    how = "exited with status " + std::to_string(WEXITSTATUS(worker.wait_status));
-  }
-  death.message = title(worker) + " " + how;
-  const bool out_of_memory = host_.oom_struck();  // asked at every death, to start anew from it
-  if (worker.killed_for_timeout) {
-    death.outcome = Outcome::timed_out;
-    death.may_retry = false;
-    death.message = "timed out while its worker was stopped, and was killed with it";
-    return death;
-  }
-  if (worker.killed_for_hangup) {
-    death.message = title(worker) +
-                    " was killed because its control socket was gone: a job closes descriptors "
-                    "that it has not opened";
-  } else if (death.signal == SIGKILL && !worker.killed_for_stop) {
-    death.message += " not by jobring, when it had used up to " +
-                     std::to_string(worker.max_rss >> 20) + " MiB of memory; ";
-    death.message += out_of_memory ? "the kernel's out-of-memory killer was at work, see its log"
-                                   : "the out-of-memory killer was not seen at work";
-  } else if (death.signal == SIGXCPU || death.signal == SIGXFSZ) {
-    death.message += death.signal == SIGXCPU ? ": the pool's limits.cpu is used up"
-                                             : ": a file outgrew the pool's limits.file_size";
-  }
-  if (worker.killed_for_stop) {
-    death.outcome = Outcome::killed;
-    death.may_retry = false;
-    death.message = "killed on request, with its worker, because it did not stop by itself";
-  } else if (WIFEXITED(worker.wait_status) && WEXITSTATUS(worker.wait_status) == kExitTimedOut) {
-    death.outcome = Outcome::timed_out;
-    death.may_retry = false;
-    death.message = "timed out, and was killed with its worker because it did not stop by itself";
-  } else if (!worker.output.text().empty()) {
-    death.message += "; its last output:\n" + worker.output.text();
-  }
-  return death;
-}
-
-void Pool::settle(Worker& worker) {
-  const Death death = describe_death(worker);
-  const WorkerEntry& entry = page().worker(worker.index);
-  past_jobs_ += entry.jobs.get();
-  past_failed_ += entry.failed.get();
-  Recovered total;
-  for (auto& [id, channel] : channels_) {
-    const Recovered r =
-        recover_channel(channel->view, worker.owner(), death, [&](const EndedJob& job) {
-          // The worker's own page says what it ran: words in the channel could be forged.
-          const bool its_own = entry.job_channel.get() == id && entry.job_slot.get() == job.slot &&
-                               entry.job_generation.get() == job.running.generation();
-          if (its_own && death.outcome == Outcome::crashed && !killing_)
-            note_crash(*channel, job, death);
-        });
-    total.requeued += r.requeued;
-    total.ended += r.ended;
-    if (channel->closed) cancel_waiting(channel->view);
-    channel->mapped_by.reset(worker.index);
-  }
-  // It became ready and then found that it cannot serve a single channel: a limit is too low for
-  // it, and another one would fare no better.
-  const bool useless = worker.ready && entry.jobs.get() == 0 && WIFEXITED(worker.wait_status) &&
-                       WEXITSTATUS(worker.wait_status) == kExitConfig;
-  const bool was_ready = worker.ready && !useless;
-  // It left by itself, and not from within a job.
-  const bool recycled = was_ready && total.ended == 0 && WIFEXITED(worker.wait_status) &&
-                        WEXITSTATUS(worker.wait_status) == kExitRecycled;
-  if (!was_ready && start_failure_.empty() && WIFEXITED(worker.wait_status) &&
-      WEXITSTATUS(worker.wait_status) == kExitConfig) {
-    start_failure_ = worker.output.last_line();  // it could not even report
-  }
-  if (!recycled) {
-    ++crashes_;
-    // What it said is in the log already.
-    const std::string line = death.message.substr(0, death.message.find("; its last output:")) +
-                             "; jobs requeued: " + std::to_string(total.requeued) +
-                             ", ended: " + std::to_string(total.ended);
-    // When we killed it ourselves, to end, that is no news.
-    if (killing_) {
-      log::debug(line);
-    } else {
-      log::warning(line);
-    }
-  }
-  clear_worker(page(), worker.index);
-  page().worker(worker.index).jobs.set(0);
-  page().worker(worker.index).failed.set(0);
-  worker.stop.reset();
-  worker.killed_for_stop = worker.killed_for_timeout = worker.killed_for_hangup = false;
-  worker.stopped = false;
-  worker.welcomed = false;
-  worker.ready = false;
-  worker.process = {};
-  worker.state = WorkerState::down;
-  for (auto next = channels_.begin(); next != channels_.end();) forget_if_unmapped((next++)->first);
-  rearm_all();
-  if (draining_ && (killing_ || !has_waiting_jobs())) {
-    host_.worker_ended();
-  } else if (recycled) {
-    worker.policy.retired();
-    launch(worker);
-  } else {
-    schedule_restart(worker, was_ready);
-  }
-}
-
-void Pool::note_crash(const Channel& channel, const EndedJob& job, const Death& death) {
-  if (job.quarantined) {
-    log::error("pool " + config_.name + ": quarantined a job of handler \"" +
-               printable(job.handler) + "\" from client " + printable(channel.client) + " (pid " +
-               std::to_string(channel.peer.pid) + ", uid " + std::to_string(channel.peer.uid) +
-               ") after " + std::to_string(job.attempts) +
-               (job.attempts == 1 ? " attempt" : " attempts"));
-    std::istringstream lines(job.message);
-    for (std::string line; std::getline(lines, line);) log::error("  " + line);
-  }
-  crashed_jobs_.add({std::chrono::system_clock::now(), job.handler, channel.client,
-                     channel.peer.pid, channel.peer.uid, job.attempts, death.signal,
-                     job.quarantined, job.message});
-}
-
-bool Pool::has_waiting_jobs() const {
-  bool waiting = false;
-  for (const auto& [id, channel] : channels_) {
-    if (channel->closed) continue;
-    for_each_slot(channel->view, [&](std::uint32_t, StateWord word) {
-      waiting = waiting || word.is(SlotState::queued) || word.is(SlotState::requeued);
-    });
-  }
-  return waiting;
-}
-
-void Pool::schedule_restart(Worker& worker, bool was_ready) {
-  if (was_ready) {
-    worker.policy.died_at_work();
-    launch(worker);
-    return;
-  }
-  const bool none_runs = std::none_of(workers_.begin(), workers_.end(), [](const auto& w) {
-    return w->state == WorkerState::running;
-  });
-  // It told why it cannot start: trying four more times would only keep its clients waiting.
-  if (!start_failure_.empty() && none_runs) worker.policy.force_open();
-  const auto wait = worker.policy.died_starting(now());
-  if (worker.policy.open() && none_runs) {
-    update_broken(!start_failure_.empty() ? start_failure_
-                  : !launch_failure_.empty()
-                      ? "no worker can be started: " + launch_failure_
-                      : "its workers die as soon as they start; see the daemon's log");
-  }
-  start_failure_.clear();
-  worker.restart_timer = host_.loop.after(wait, [this, &worker] { launch(worker); });
-}
-
-// No worker can start: those who wait would wait for ever, so they learn it now.
-void Pool::update_broken(const std::string& reason) {
-  if (broken_reason_.empty()) {
-    log::error("pool " + config_.name + " is broken: " + reason + "; trying again every " +
-               std::to_string(milliseconds(host_.config.restart.backoff_max) / 1000) + " s");
-  }
-  broken_reason_ = reason;
-  for (auto& [id, channel] : channels_) {
-    channel->view.header().closing.store(std::max(1u, channel->view.header().closing.load()),
-                                         std::memory_order_seq_cst);
-    fail_waiting(channel->view, "pool " + config_.name + " is not running: " + reason);
-    channel->ring_client();
-  }
-}
-
-void Pool::mend() {
-  log::info("pool " + config_.name + " runs again");
-  broken_reason_.clear();
-  for (auto& [id, channel] : channels_) {
-    if (!channel->closed && !draining_)
-      channel->view.header().closing.store(0, std::memory_order_seq_cst);
-  }
-}
-
 void Pool::rearm_all() {
   for (auto& [id, channel] : channels_) {
     if (channel->closed) continue;
@@ -607,67 +382,6 @@ void Pool::forget_if_unmapped(std::uint32_t id) {
   }
   doorbell_of(*found->second).taken.reset(found->second->ready_bit);
   channels_.erase(found);
-}
-
-// ---- stopping jobs
-
-void Pool::kill_job(const KillRequest& request) {
-  const auto found = channels_.find(request.channel);
-  if (found == channels_.end() || request.slot >= found->second->view.shape().slots) return;
-  Channel& channel = *found->second;
-  // The client has raised the slot's kill_request before it asked us. A worker that makes the job
-  // RUNNING looks at that afterwards; so either it sees the request, or we see RUNNING here.
-  const Slot& slot = channel.view.slot(request.slot);
-  const StateWord word = slot.word(std::memory_order_seq_cst);
-  // The job may have ended since the client asked, and the slot been used again: then this is
-  // another one, and nobody wants it stopped. Both only ever grow, so a word that is not older than
-  // the request, and after it a name that still is the request's, are those of the one job.
-  if (word.generation() < request.generation || slot.job.get() != std::uint32_t(request.generation))
-    return;
-  if (word.is(SlotState::running)) stop_running(channel, request.slot, word, request.signal);
-}
-
-void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal) {
-  const std::uint32_t index = running.owner() - 1;
-  if (index >= workers_.size() || signal < 1 || signal >= NSIG) return;
-  Worker& worker = *workers_[index];
-  if (worker.state != WorkerState::running) return;
-  // The slot's word is the client's to scribble on; the worker's own entry must agree before a
-  // worker is bothered.
-  const WorkerEntry& entry = page().worker(index);
-  if (entry.busy.get() == 0 || entry.job_channel.get() != channel.id ||
-      entry.job_slot.get() != slot || entry.job_generation.get() != running.generation()) {
-    return;
-  }
-  // We write nothing into the slot: the job may end at this moment, and the next one there would be
-  // hit. Its client has raised kill_request, or is gone, which the channel's `closing` says.
-  const StopJob order{channel.id, slot, running.generation(), signal};
-  const std::uint64_t mask = std::uint64_t{1} << (signal - 1);
-  if (worker.stop && worker.stop->channel == channel.id && worker.stop->slot == slot &&
-      worker.stop->running == running) {
-    // Each signal once: a function does not read its worker's orders, and a worker that has too
-    // many unread is taken for dead.
-    if ((std::exchange(worker.stop->signals, worker.stop->signals | mask) & mask) == 0)
-      send(worker, order);
-    return;
-  }
-  send(worker, order);
-  // A command is ended by its worker within kill_grace; a function that does not look goes with its
-  // worker.
-  auto deadline =
-      host_.loop.after(host_.config.kill_grace + std::chrono::milliseconds(200), [this, &worker] {
-        if (!worker.stop || worker.state != WorkerState::running) return;
-        const WorkerEntry& current = page().worker(worker.index);
-        const bool still = current.busy.get() != 0 &&
-                           current.job_channel.get() == worker.stop->channel &&
-                           current.job_slot.get() == worker.stop->slot &&
-                           current.job_generation.get() == worker.stop->running.generation();
-        worker.stop.reset();
-        if (!still) return;
-        worker.killed_for_stop = true;
-        kill(worker.process.pid, SIGKILL);
-      });
-  worker.stop = StopOrder{channel.id, slot, running, mask, std::move(deadline)};
 }
 
 }  // namespace jobring
