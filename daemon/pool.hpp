@@ -47,6 +47,15 @@ struct StopOrder {
   EventLoop::Handle deadline;
 };
 
+// A job for which we killed its worker. Only this very job ends as `outcome`: another one that the
+// worker began in that moment has crashed.
+struct Condemned {
+  std::uint32_t channel;
+  std::uint32_t slot;
+  StateWord running;
+  Outcome outcome;  // killed or timed_out
+};
+
 struct Worker {
   std::uint32_t index = 0;
   WorkerState state = WorkerState::down;
@@ -57,12 +66,11 @@ struct Worker {
   std::optional<StopOrder> stop;
   bool welcomed = false;  // it has its settings; further doorbells are sent to it as they come
   bool ready = false;     // it has started: loaded its modules and said so
-  bool killed_for_stop = false;  // we sent KILL because of `stop`
-  bool stopped = false;          // by SIGSTOP or the like; pool_stopped.cpp
+  std::vector<Condemned> condemned;
+  bool stopped = false;  // by SIGSTOP or the like; pool_stopped.cpp
   EventLoop::Handle stopped_timeout, hangup_timer;
-  bool killed_for_timeout = false;  // we sent KILL: its job's time was over while it was stopped
-  bool killed_for_hangup = false;   // we sent KILL: it had lost its control socket
-  std::uint64_t max_rss = 0;        // bytes, of the dead process
+  bool killed_for_hangup = false;  // we sent KILL: it had lost its control socket
+  std::uint64_t max_rss = 0;       // bytes, of the dead process
   std::uint32_t starts = 0;
   int wait_status = 0;
 
@@ -137,6 +145,7 @@ class Pool {
   void on_continued(Worker& worker);
   void watch_timeout(Worker& worker);
   void settle(Worker& worker);
+  std::uint32_t end_condemned(Worker& worker);
   void note_crash(const Channel& channel, const EndedJob& job, const Death& death);
   void schedule_restart(Worker& worker, bool was_ready);
   bool has_waiting_jobs() const;

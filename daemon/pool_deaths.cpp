@@ -16,7 +16,6 @@ namespace {
 
 // Exit statuses of jobring-worker that mean something here (worker/main.cpp uses them).
 constexpr int kExitRecycled = 0;
-constexpr int kExitTimedOut = 124;
 constexpr int kExitConfig = 78;
 
 }  // namespace
@@ -60,17 +59,14 @@ Death Pool::describe_death(const Worker& worker) const {
   }
   death.message = title(worker) + " " + how;
   const bool out_of_memory = host_.oom_struck();  // asked at every death, to start anew from it
-  if (worker.killed_for_timeout) {
-    death.outcome = Outcome::timed_out;
-    death.may_retry = false;
-    death.message = "timed out while its worker was stopped, and was killed with it";
-    return death;
-  }
-  if (worker.killed_for_hangup) {
+  if (!worker.condemned.empty()) {
+    death.message =
+        title(worker) + " was killed because of another job, which did not stop in time";
+  } else if (worker.killed_for_hangup) {
     death.message = title(worker) +
                     " was killed because its control socket was gone: a job closes descriptors "
                     "that it has not opened";
-  } else if (death.signal == SIGKILL && !worker.killed_for_stop) {
+  } else if (death.signal == SIGKILL) {
     death.message += " not by jobring, when it had used up to " +
                      std::to_string(worker.max_rss >> 20) + " MiB of memory; ";
     death.message += out_of_memory ? "the kernel's out-of-memory killer was at work, see its log"
@@ -79,26 +75,48 @@ Death Pool::describe_death(const Worker& worker) const {
     death.message += death.signal == SIGXCPU ? ": the pool's limits.cpu is used up"
                                              : ": a file outgrew the pool's limits.file_size";
   }
-  if (worker.killed_for_stop) {
-    death.outcome = Outcome::killed;
-    death.may_retry = false;
-    death.message = "killed on request, with its worker, because it did not stop by itself";
-  } else if (WIFEXITED(worker.wait_status) && WEXITSTATUS(worker.wait_status) == kExitTimedOut) {
-    death.outcome = Outcome::timed_out;
-    death.may_retry = false;
-    death.message = "timed out, and was killed with its worker because it did not stop by itself";
-  } else if (!worker.output.text().empty()) {
+  if (!worker.output.text().empty()) {
     death.message += "; its last output:\n" + worker.output.text();
   }
   return death;
 }
 
+// The jobs for which the worker was ended, by us or by itself. Whatever else it ran has crashed.
+std::uint32_t Pool::end_condemned(Worker& worker) {
+  const WorkerEntry& entry = page().worker(worker.index);
+  if (const std::uint64_t generation = entry.timed_out.get(); generation != 0) {
+    worker.condemned.push_back({entry.job_channel.get(), entry.job_slot.get(),
+                                StateWord(SlotState::running, worker.owner(), generation),
+                                Outcome::timed_out});
+  }
+  std::uint32_t ended = 0;
+  for (const Condemned& job : worker.condemned) {
+    const auto found = channels_.find(job.channel);
+    if (found == channels_.end()) continue;
+    Death death;
+    death.outcome = job.outcome;
+    death.signal = WIFSIGNALED(worker.wait_status) ? WTERMSIG(worker.wait_status) : 0;
+    death.worker = std::uint16_t(worker.index);
+    if (job.outcome == Outcome::killed) {
+      death.message = "killed on request, with its worker, because it did not stop by itself";
+    } else {
+      death.message = worker.stopped
+                          ? "timed out while its worker was stopped, and was killed with it"
+                          : "timed out, and was killed with its worker because it did not stop by "
+                            "itself";
+    }
+    if (end_running(found->second->view, job.slot, job.running, death)) ++ended;
+  }
+  return ended;
+}
+
 void Pool::settle(Worker& worker) {
+  Recovered total;
+  total.ended = end_condemned(worker);
   const Death death = describe_death(worker);
   const WorkerEntry& entry = page().worker(worker.index);
   past_jobs_ += entry.jobs.get();
   past_failed_ += entry.failed.get();
-  Recovered total;
   for (auto& [id, channel] : channels_) {
     const Recovered r =
         recover_channel(channel->view, worker.owner(), death, [&](const EndedJob& job) {
@@ -142,7 +160,8 @@ void Pool::settle(Worker& worker) {
   page().worker(worker.index).jobs.set(0);
   page().worker(worker.index).failed.set(0);
   worker.stop.reset();
-  worker.killed_for_stop = worker.killed_for_timeout = worker.killed_for_hangup = false;
+  worker.condemned.clear();
+  worker.killed_for_hangup = false;
   worker.stopped = false;
   worker.welcomed = false;
   worker.ready = false;

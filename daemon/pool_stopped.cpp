@@ -67,16 +67,19 @@ void Pool::watch_timeout(Worker& worker) {
     return;
   const std::uint32_t timeout_ms = found->second->view.slot(slot).timeout_ms.get();
   if (timeout_ms == 0) return;
-  const std::uint64_t generation = entry.job_generation.get();
+  const Condemned job{entry.job_channel.get(), slot,
+                      StateWord(SlotState::running, worker.owner(), entry.job_generation.get()),
+                      Outcome::timed_out};
   const std::uint64_t ends = entry.job_started_ns.get() + std::uint64_t(timeout_ms) * 1'000'000;
   const std::uint64_t now = now_ns();
   const auto left = std::chrono::nanoseconds(ends > now ? ends - now : 0) + host_.config.kill_grace;
-  worker.stopped_timeout = host_.loop.after(left, [this, &worker, generation] {
+  worker.stopped_timeout = host_.loop.after(left, [this, &worker, job] {
     const WorkerEntry& current = page().worker(worker.index);
     const bool still = worker.stopped && worker.state == WorkerState::running &&
-                       current.busy.get() != 0 && current.job_generation.get() == generation;
+                       current.busy.get() != 0 &&
+                       current.job_generation.get() == job.running.generation();
     if (!still) return;
-    worker.killed_for_timeout = true;
+    worker.condemned.push_back(job);
     kill(worker.process.pid, SIGKILL);
   });
 }

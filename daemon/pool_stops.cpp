@@ -59,9 +59,10 @@ void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running,
                            current.job_channel.get() == worker.stop->channel &&
                            current.job_slot.get() == worker.stop->slot &&
                            current.job_generation.get() == worker.stop->running.generation();
+        const StopOrder stop = std::move(*worker.stop);
         worker.stop.reset();
         if (!still) return;
-        worker.killed_for_stop = true;
+        worker.condemned.push_back({stop.channel, stop.slot, stop.running, Outcome::killed});
         kill(worker.process.pid, SIGKILL);
       });
   worker.stop = StopOrder{channel.id, slot, running, mask, std::move(deadline)};

@@ -81,6 +81,16 @@ Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const
   return recovered;
 }
 
+bool end_running(const ChannelView& channel, std::uint32_t index, StateWord running,
+                 const Death& death) {
+  if (index >= channel.shape().slots || !running.is(SlotState::running)) return false;
+  // Looked at before anything is written: the slot may be its client's again.
+  if (channel.slot(index).word() != running) return false;
+  if (!end_job(channel, index, running, death, death.message)) return false;
+  channel.header().rescan.store(1, std::memory_order_seq_cst);
+  return true;
+}
+
 std::uint32_t requeue_claimed(const ChannelView& channel, std::uint32_t owner) {
   std::uint32_t returned = 0;
   for_each_slot(channel, [&](std::uint32_t index, StateWord word) {
@@ -102,6 +112,7 @@ void clear_worker(PoolPage& page, std::uint32_t index) {
   WorkerEntry& entry = page.worker(index);
   entry.batch_count.store(0, std::memory_order_seq_cst);
   entry.busy.set(0);
+  entry.timed_out.set(0);
   page.sleeping[index / 64].fetch_and(~(std::uint64_t{1} << (index % 64)),
                                       std::memory_order_seq_cst);
 }

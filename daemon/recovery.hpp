@@ -50,6 +50,12 @@ struct Recovered {
 Recovered recover_channel(const ChannelView& channel, std::uint32_t owner, const Death& death,
                           const std::function<void(const EndedJob&)>& ended = {});
 
+// Ends one job of a dead worker: the one for which it was killed. To be called before
+// recover_channel, whose precondition holds here too. Ends nothing and returns false if the slot
+// does not hold `running` any more: the job ended in the moment before its worker died.
+bool end_running(const ChannelView& channel, std::uint32_t index, StateWord running,
+                 const Death& death);
+
 // Gives back what `owner` has claimed and not started: it lives, but cannot go on. A CAS that it
 // loses when it does, as against a thief. Returns how many.
 std::uint32_t requeue_claimed(const ChannelView& channel, std::uint32_t owner);

@@ -6,8 +6,6 @@
 
 namespace jobring {
 
-volatile std::sig_atomic_t JobRun::timed_out = 0;
-
 namespace {
 
 JobRun& run_of(void* host) {

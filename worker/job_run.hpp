@@ -18,8 +18,14 @@ namespace jobring {
 class JobRun {
  public:
   // `copy` is scratch memory for payloads of clients that are not trusted.
-  JobRun(WorkerChannel& channel, std::uint32_t index, std::vector<unsigned char>& copy)
-      : channel_(channel), slot_(channel.view.slot(index)), index_(index), copy_(copy) {}
+  // `late`: becomes true when the job is over its time.
+  JobRun(WorkerChannel& channel, std::uint32_t index, std::vector<unsigned char>& copy,
+         const volatile std::sig_atomic_t& late)
+      : channel_(channel),
+        slot_(channel.view.slot(index)),
+        index_(index),
+        copy_(copy),
+        late_(late) {}
 
   // Checks the request and makes the payload readable. False: the outcome is set already, run
   // nothing.
@@ -46,7 +52,7 @@ class JobRun {
     detail_ = detail;
   }
   bool stop_requested() const {
-    return timed_out != 0 || slot_.kill_request.load(std::memory_order_relaxed) != 0 ||
+    return late_ != 0 || slot_.kill_request.load(std::memory_order_relaxed) != 0 ||
            channel_.view.header().closing.load(std::memory_order_relaxed) == 2;
   }
 
@@ -54,14 +60,12 @@ class JobRun {
   void settle();
   Outcome outcome() const { return outcome_; }
 
-  // Set by the time-out's signal (job_timer.hpp): the one job of this process is over its time.
-  static volatile std::sig_atomic_t timed_out;
-
  private:
   WorkerChannel& channel_;
   Slot& slot_;
   std::uint32_t index_;
   std::vector<unsigned char>& copy_;
+  const volatile std::sig_atomic_t& late_;
   const unsigned char* payload_ = nullptr;
   std::size_t payload_len_ = 0;
   std::size_t reserved_ = 0;

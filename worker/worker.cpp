@@ -45,7 +45,8 @@ Worker::Worker(const WorkerProcess& process, std::uint32_t index, OrderLink& lin
       epoll_(make_epoll(link.fd())),
       channels_(link, index, settings_.workers, epoll_.get(), ChannelTable::Asking::wait),
       claimer_(process, index, channels_),
-      mine_(claimer_.entry()) {
+      mine_(claimer_.entry()),
+      timer_(mine_) {
   spin_.limit(settings_.spin_ns);
   watch_event(epoll_.get(), process.colleagues[index].get());
 }
@@ -90,7 +91,7 @@ void Worker::run_one(WorkerChannel& channel, const Claim& claim, std::uint64_t s
   // seq_cst: the store half of "run, then look who wants it stopped" (Slot::kill_request).
   if (!slot.move(claim.word, running, std::memory_order_seq_cst)) return;  // stolen
   slot.started_ns.set(started);
-  JobRun job(channel, claim.index, payload_copy_);
+  JobRun job(channel, claim.index, payload_copy_, timer_.late());
   if (job.open(started)) {
     if (const Handler* handler = job.resolve(process_.handlers)) {
       const std::uint32_t timeout = slot.timeout_ms.get();
@@ -102,7 +103,7 @@ void Worker::run_one(WorkerChannel& channel, const Claim& claim, std::uint64_t s
       } else {
         timer_.start(timeout, settings_.kill_grace_ms);
         job.run(*handler);
-        const bool late = JobRun::timed_out != 0;
+        const bool late = timer_.late() != 0;
         timer_.stop();
         if (late) job.end(Outcome::timed_out, "timed out after " + std::to_string(timeout) + " ms");
       }

@@ -131,7 +131,7 @@ std::vector<std::string> HandlerTable::names() const {
   return {};
 }
 
-JobTimer::JobTimer() = default;
+JobTimer::JobTimer(WorkerEntry& entry) : entry_(entry) {}
 JobTimer::~JobTimer() = default;
 void JobTimer::start(std::uint32_t, std::uint32_t) {}
 void JobTimer::stop() {}

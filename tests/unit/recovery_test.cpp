@@ -77,6 +77,36 @@ TEST_CASE("a job that was to be killed is never run again") {
   CHECK(Outcome(channel.view.slot(0).outcome.get()) == Outcome::killed);
 }
 
+TEST_CASE("a worker is killed for one job only, and what it began instead has crashed") {
+  HeapChannel channel(4);
+  const Death killed{Outcome::killed, 9, false, "killed", 1};
+  channel.set(0, SlotState::running, kDead);
+  const StateWord meant = channel.word(0);
+  channel.view.slot(1).crash_retries.set(1);
+  channel.set(1, SlotState::running, kDead);
+  CHECK(end_running(channel.view, 0, meant, killed));
+  CHECK(channel.view.header().rescan.load() == 1);
+  CHECK_FALSE(end_running(channel.view, 0, meant, killed));  // once
+  recover_channel(channel.view, kDead, segfault());
+  CHECK(channel.word(0).is(SlotState::done));
+  CHECK(Outcome(channel.view.slot(0).outcome.get()) == Outcome::killed);
+  CHECK(channel.word(1).is(SlotState::requeued));
+}
+
+TEST_CASE("a job that ended before its worker was killed for it is left alone") {
+  HeapChannel channel(4);
+  channel.set(0, SlotState::running, kDead);
+  const StateWord meant = channel.word(0);
+  channel.set(0, SlotState::running, kDead);  // the next one, in the same slot
+  const StateWord next = channel.word(0);
+  REQUIRE(next != meant);
+  CHECK_FALSE(end_running(channel.view, 0, meant, {Outcome::killed, 9, false, "killed", 1}));
+  CHECK(channel.word(0) == next);
+  CHECK(channel.view.slot(0).result_len.get() == 0);
+  CHECK_FALSE(end_running(channel.view, 4, meant, segfault()));  // no such slot
+  CHECK_FALSE(end_running(channel.view, 0, StateWord(), segfault()));
+}
+
 TEST_CASE("what a living worker has claimed and cannot start goes back, what it runs stays") {
   HeapChannel channel(4);
   channel.set(0, SlotState::claimed, kDead);
