@@ -47,7 +47,7 @@ TEST_CASE("every fatal signal is reported and keeps its exit signal") {
       {"stack_overflow", SIGSEGV, "stack overflow"},
       {"divide_by_zero", SIGFPE, "integer division by zero"},
       {"abort", SIGABRT, "SIGABRT in handler \"abort\""},
-      {"corrupt_heap", SIGABRT, "malloc"},
+      {"free_twice", SIGABRT, "double"},
       {"jump_to_nowhere", SIGSEGV, "#0 0x0 (in no module)\n  #1 hurtful.so+0x"},
       {"throw_through_c", SIGABRT, "thrown through qsort()"},
       {"crash_without_stderr", SIGSEGV, "hurtful_write_to"},

@@ -67,11 +67,11 @@ JOBRING_HANDLER(divide_by_zero, job) {
 JOBRING_HANDLER(abort, job) {
   std::abort();
 }
-// glibc finds its heap corrupt, and aborts from within malloc().
-JOBRING_HANDLER(corrupt_heap, job) {
-  char* volatile block = static_cast<char*>(std::malloc(24));
-  std::memset(block, 0xff, 24 + 16);  // over the size of what follows
-  for (int i = 1; i < 4000; ++i) static_cast<char*>(std::malloc(std::size_t(i)))[0] = 1;
+// glibc finds its heap corrupt, and aborts from within free().
+JOBRING_HANDLER(free_twice, job) {
+  void* volatile block = std::malloc(24);
+  std::free(block);
+  std::free(block);
 }
 JOBRING_HANDLER(jump_to_nowhere, job) {
   void (*volatile nowhere)() = nullptr;
