@@ -19,13 +19,13 @@ std::string describe(const Object& object, std::string_view why) {
   return line;
 }
 
-void Core::remember(const Caller& caller, const RegistryReply& reply) {
+void Core::remember(Session& session, const Caller& caller, const RegistryReply& reply) {
   if (caller.generation == 0) return;
-  store.answer(store.session(caller.session, caller.uid), caller.slot, caller.generation, reply);
+  store.answer(session, caller.slot, caller.generation, reply);
 }
 
 void Core::reply(const Call& call, RegistryReply reply, Changed changed) {
-  if (changed == Changed::yes) remember(call.caller, reply);
+  if (changed == Changed::yes) remember(call.session, call.caller, reply);
   replies.push_back({call.caller.request_id, std::move(reply)});
 }
 
@@ -41,7 +41,7 @@ void Core::refuse(const Call& call, RegistryStatus status, std::string_view why)
 }
 
 void Core::reply(Waiter& waiter, RegistryReply reply, Changed changed) {
-  if (changed == Changed::yes) remember(waiter.caller, reply);
+  if (changed == Changed::yes) remember(*waiter.session, waiter.caller, reply);
   replies.push_back({waiter.caller.request_id, std::move(reply)});
   end(waiter);
 }
@@ -107,9 +107,9 @@ Waiter* Core::find_waiter(std::uint64_t request_id) {
   return found == waiters_.end() ? nullptr : found->second.get();
 }
 
-void Core::leave(Waiter& waiter, Leaving why) {
+Object* Core::depart(Waiter& waiter, Leaving why) {
   Object& object = *waiter.object;
-  if (waiter.op == RegistryOp::condition_wait && condition_left(*this, waiter, why)) return;
+  if (waiter.op == RegistryOp::condition_wait && condition_left(*this, waiter, why)) return nullptr;
   const bool breaks = waiter.op == RegistryOp::barrier_wait;
   switch (why) {
     case Leaving::timed_out:
@@ -123,39 +123,46 @@ void Core::leave(Waiter& waiter, Leaving why) {
       break;
   }
   if (breaks) break_barrier(*this, object, "a party left");
-  pump(*this, object);
+  return &object;
 }
 
-RegistryStatus Core::room(std::uint32_t uid, std::int64_t content, const Caller& caller,
-                          std::size_t answer) const {
+void Core::leave(Waiter& waiter, Leaving why) {
+  if (Object* object = depart(waiter, why)) pump(*this, *object);
+}
+
+void Core::time_out() {
+  std::vector<Object*> left;
+  while (!deadlines.empty() && deadlines.begin()->deadline_ns <= now_ns) {
+    if (Object* object = depart(*deadlines.begin(), Leaving::timed_out)) left.push_back(object);
+  }
+  for (Object* object : left) pump(*this, *object);
+}
+
+RegistryStatus Core::room(const Usage& usage, std::int64_t content, const Session& session,
+                          const Caller& caller, std::size_t answer) const {
   std::int64_t growth = content;
   if (caller.generation != 0) {
-    const auto session = store.sessions().find(caller.session);
-    const bool known = session != store.sessions().end() && session->second.durable;
-    growth += std::int64_t(answer);
-    if (!known) growth += kSessionCost;
-    if (!known || session->second.answers.count(caller.slot) == 0) {
-      growth += kAnswerCost;
-    } else {
-      growth -= std::int64_t(session->second.answers.at(caller.slot).reply.payload.size());
-    }
+    const auto old = session.answers.find(caller.slot);
+    growth += std::int64_t(answer) + std::int64_t(session.durable ? 0 : kSessionCost);
+    growth += old == session.answers.end() ? std::int64_t(kAnswerCost)
+                                           : -std::int64_t(old->second.reply.payload.size());
   }
   if (growth <= 0) return RegistryStatus::ok;
   const std::uint64_t after = store.bytes() + std::uint64_t(growth);
   if (content <= 0)
     return after <= live_max_ + reserve_ ? RegistryStatus::ok : RegistryStatus::full;
-  if (after > live_max_) return RegistryStatus::full;
-  const std::uint64_t of_uid = const_cast<Store&>(store).usage(uid).bytes + std::uint64_t(content);
-  return of_uid <= config.bytes_per_uid_max ? RegistryStatus::ok : RegistryStatus::full;
+  if (after > live_max_ || usage.bytes + std::uint64_t(content) > config.bytes_per_uid_max)
+    return RegistryStatus::full;
+  return RegistryStatus::ok;
 }
 
 bool Core::make_room(const Call& call, std::int64_t content, std::size_t answer) {
+  const Usage& usage = call.object != nullptr ? *call.object->usage : *call.session.usage;
+  if (room(usage, content, call.session, call.caller, answer) == RegistryStatus::ok) return true;
   const std::uint32_t uid = call.object != nullptr ? call.object->def.uid : call.caller.uid;
-  if (room(uid, content, call.caller, answer) == RegistryStatus::ok) return true;
   refuse(call, RegistryStatus::full,
-         "no memory left: user " + std::to_string(uid) + " has " +
-             std::to_string(store.usage(uid).bytes) + " of " +
-             std::to_string(config.bytes_per_uid_max) + " bytes, all users have " +
+         "no memory left: user " + std::to_string(uid) + " has " + std::to_string(usage.bytes) +
+             " of " + std::to_string(config.bytes_per_uid_max) + " bytes, all users have " +
              std::to_string(store.bytes()) + " of " + std::to_string(live_max_));
   return false;
 }

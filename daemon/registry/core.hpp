@@ -53,15 +53,18 @@ class Core {
   // Puts the request into a line, or answers it: its time is over, or there are too many.
   Waiter* wait(const Call& call, WaitLine& line);
   Waiter* find_waiter(std::uint64_t request_id);
+  // The waiter leaves its line, and those behind it get what they can have.
   void leave(Waiter& waiter, Leaving why);
+  // Those whose time is over leave, all of them before anybody else is granted anything.
+  void time_out();
   std::size_t waiters() const { return waiters_.size(); }
   std::uint64_t waiting_bytes() const { return waiting_bytes_; }
 
-  // Whether `content` more bytes (below 0: less) may be stored for `uid`, with an answer of
+  // Whether `content` more bytes (below 0: less) may be stored for a user, with an answer of
   // `answer` bytes for the caller. What only shrinks may use the reserve, so that a full registry
   // can be emptied.
-  RegistryStatus room(std::uint32_t uid, std::int64_t content, const Caller& caller,
-                      std::size_t answer) const;
+  RegistryStatus room(const Usage& usage, std::int64_t content, const Session& session,
+                      const Caller& caller, std::size_t answer) const;
   // The same, and the refusal.
   bool make_room(const Call& call, std::int64_t content, std::size_t answer = 0);
 
@@ -74,8 +77,9 @@ class Core {
   void remove(Object& object);
 
  private:
-  void remember(const Caller& caller, const RegistryReply& reply);
+  void remember(Session& session, const Caller& caller, const RegistryReply& reply);
   void end(Waiter& waiter);
+  Object* depart(Waiter& waiter, Leaving why);  // to be pumped; null: nobody gains by it
 
   std::unordered_map<std::uint64_t, std::unique_ptr<Waiter>> waiters_;  // by request id
   std::uint64_t waiting_bytes_ = 0;

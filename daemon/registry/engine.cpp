@@ -30,6 +30,7 @@ Result<std::unique_ptr<Engine>> Engine::open(std::span<std::byte> segment,
 void Engine::at(std::int64_t now_ns) {
   core_.now_ns = std::max(core_.now_ns, now_ns);
   if (!core_.store.expiries().empty()) expire();
+  if (!core_.deadlines.empty()) core_.time_out();
 }
 
 void Engine::expire() {
@@ -181,8 +182,6 @@ bool Engine::cancel(std::uint64_t request_id, std::int64_t now_ns) {
 
 void Engine::tick(std::int64_t now_ns) {
   at(now_ns);
-  while (!core_.deadlines.empty() && core_.deadlines.begin()->deadline_ns <= core_.now_ns)
-    core_.leave(*core_.deadlines.begin(), Leaving::timed_out);
 }
 
 std::span<const Reply> Engine::commit() {

@@ -164,7 +164,15 @@ struct Definition {
   std::string lock;  // of a condition
 };
 
+// What one user has. Stays where it is as long as the store.
+struct Usage {
+  std::uint32_t objects = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t waiters = 0;  // live
+};
+
 struct Object {
+  Usage* usage = nullptr;  // of its user
   // durable
   Definition def;
   Contents contents;
@@ -199,6 +207,7 @@ struct Answer {
 struct Session {
   std::uint64_t id = 0;
   std::uint32_t uid = 0;
+  Usage* usage = nullptr;
   // durable
   bool durable = false;  // the journal knows it
   std::unordered_map<std::uint32_t, Answer> answers;

@@ -59,7 +59,7 @@ Object* create_object(Core& core, const Call& call, ObjectType type) {
   }
   if (type == ObjectType::condition && (r.key.empty() || r.key.size() > kRegistryNameMax))
     return refuse(RegistryStatus::bad_argument, "a condition needs the name of its lock as key");
-  const Store::Usage& usage = core.store.usage(call.caller.uid);
+  const Usage& usage = core.store.usage(call.caller.uid);
   if (core.store.objects().size() >= core.config.objects_max ||
       usage.objects >= core.config.objects_per_uid_max) {
     return refuse(RegistryStatus::too_many,

@@ -74,7 +74,7 @@ void pump_queue(Core& core, Object& q) {
     while (!q.line.empty() && !queue.items.empty()) {
       Waiter& getter = q.line.front();
       const bool lease = (getter.flags & kLease) != 0;
-      if (core.room(q.def.uid, get_cost(q, lease), getter.caller, next_size(q)) !=
+      if (core.room(*q.usage, get_cost(q, lease), *getter.session, getter.caller, next_size(q)) !=
           RegistryStatus::ok) {
         core.refuse(getter, RegistryStatus::full, "no memory left");
         continue;
@@ -84,7 +84,8 @@ void pump_queue(Core& core, Object& q) {
     }
     while (!q.putters.empty() && has_room(q)) {
       Waiter& putter = q.putters.front();
-      if (core.room(q.def.uid, put_cost(putter.text), putter.caller, 0) != RegistryStatus::ok) {
+      if (core.room(*q.usage, put_cost(putter.text), *putter.session, putter.caller, 0) !=
+          RegistryStatus::ok) {
         core.refuse(putter, RegistryStatus::full, "no memory left");
         continue;
       }

@@ -104,7 +104,7 @@ void pump_semaphore(Core& core, Object& s) {
   while (!s.line.empty() && s.line.front().a <= left(s)) {
     Waiter& next = s.line.front();
     const bool consume = (next.flags & kConsume) != 0;
-    if (consume && core.room(s.def.uid, 0, next.caller, 0) != RegistryStatus::ok) {
+    if (consume && core.room(*s.usage, 0, *next.session, next.caller, 0) != RegistryStatus::ok) {
       core.refuse(next, RegistryStatus::full, "no memory left");
       continue;
     }

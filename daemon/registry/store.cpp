@@ -50,17 +50,18 @@ Session& Store::session(std::uint64_t id, std::uint32_t uid) {
   if (fresh) {
     at->second.id = id;
     at->second.uid = uid;
+    at->second.usage = &usage_[uid];
   }
   return at->second;
 }
 
 void Store::charge(Object& object, std::int64_t bytes) {
   object.bytes += std::uint64_t(bytes);
-  usage_[object.def.uid].bytes += std::uint64_t(bytes);
+  object.usage->bytes += std::uint64_t(bytes);
   bytes_ += std::uint64_t(bytes);
 }
 void Store::charge(Session& session, std::int64_t bytes) {
-  usage_[session.uid].bytes += std::uint64_t(bytes);
+  session.usage->bytes += std::uint64_t(bytes);
   bytes_ += std::uint64_t(bytes);
 }
 void Store::known(Session& session) {
@@ -108,7 +109,8 @@ Object& Store::create(Definition def) {
                d.mode, d.size, d.name, d.lock);
   names_.emplace(d.name, &object);
   objects_.emplace(d.id, std::move(owned));
-  ++usage_[d.uid].objects;
+  object.usage = &usage_[d.uid];
+  ++object.usage->objects;
   charge(object, std::int64_t(kObjectCost + d.name.size() + d.lock.size()));
   return object;
 }
@@ -127,7 +129,7 @@ void Store::remove(Object& object) {
     }
   }
   charge(object, -std::int64_t(object.bytes));
-  --usage_[object.def.uid].objects;
+  --object.usage->objects;
   names_.erase(object.def.name);
   objects_.erase(object.def.id);
 }
@@ -136,12 +138,13 @@ void Store::set_access(Object& object, std::uint32_t uid, std::uint32_t gid, std
   write_effect(log_, Effect::access, object.def.id, uid, gid, mode);
   const auto bytes = std::int64_t(object.bytes);
   charge(object, -bytes);
-  --usage_[object.def.uid].objects;
+  --object.usage->objects;
   object.def.uid = uid;
   object.def.gid = gid;
   object.def.mode = mode;
+  object.usage = &usage_[uid];
   charge(object, bytes);
-  ++usage_[uid].objects;
+  ++object.usage->objects;
 }
 
 void Store::use(Object& object, Session& session) {

@@ -23,11 +23,6 @@ namespace jobring::registry {
 
 class Store {
  public:
-  struct Usage {
-    std::uint32_t objects = 0;
-    std::uint64_t bytes = 0;
-    std::uint32_t waiters = 0;  // live; kept here for one lookup
-  };
   struct Taken {
     std::string value;
     bool redelivered = false;
