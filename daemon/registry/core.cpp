@@ -138,6 +138,14 @@ void Core::time_out() {
   for (Object* object : left) pump(*this, *object);
 }
 
+void Core::abandon(Session& session) {
+  std::vector<Object*> left;
+  while (!session.waiters.empty()) {
+    if (Object* object = depart(session.waiters.front(), Leaving::died)) left.push_back(object);
+  }
+  for (Object* object : left) pump(*this, *object);
+}
+
 RegistryStatus Core::room(const Usage& usage, std::int64_t content, const Session& session,
                           const Caller& caller, std::size_t answer) const {
   std::int64_t growth = content;

@@ -57,6 +57,8 @@ class Core {
   void leave(Waiter& waiter, Leaving why);
   // Those whose time is over leave, all of them before anybody else is granted anything.
   void time_out();
+  // All of a session leave likewise, so that none of them is granted anything on the way.
+  void abandon(Session& session);
   std::size_t waiters() const { return waiters_.size(); }
   std::uint64_t waiting_bytes() const { return waiting_bytes_; }
 

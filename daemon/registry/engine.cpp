@@ -157,7 +157,7 @@ void Engine::session_ended(std::uint64_t id, std::int64_t now_ns) {
   Session* session = core_.store.find_session(id);
   if (session == nullptr) return;
   // Its waiters first, so that nothing is granted to it on the way.
-  while (!session->waiters.empty()) core_.leave(session->waiters.front(), Leaving::died);
+  core_.abandon(*session);
   while (!session->holds.empty()) free_lock(core_, *session->holds.front().object, true);
   for (const std::uint64_t semaphore : session->semaphores) {
     if (Object* object = core_.store.find_id(semaphore)) semaphore_holder_died(core_, *object, id);

@@ -120,3 +120,16 @@ TEST_CASE("a party that times out, is cancelled or dies breaks the barrier until
     CHECK(r.waits(r.send(C, barrier(Op::barrier_wait))));
   }
 }
+
+TEST_CASE("of a client that dies with several requests in line none is granted on the way") {
+  Registry r;
+  r.ask(C, with(semaphore(Op::semaphore_acquire), 1));
+  const auto many = r.send(A, with(semaphore(Op::semaphore_acquire), 2));
+  const auto one = r.send(A, semaphore(Op::semaphore_acquire));
+  const auto other = r.send(B, semaphore(Op::semaphore_acquire));
+  r.end(A);
+  CHECK(r.waits(many));
+  CHECK(r.waits(one));
+  CHECK(r.status(other) == Status::ok);
+  CHECK(r.replies[other].flags == 0);  // nobody died holding anything
+}
