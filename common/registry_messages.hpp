@@ -139,9 +139,8 @@ enum RegistryRequestFlags : std::uint16_t {
   kIfAbsent = 32,        // dict_set: only if the key is not there
   kWholeDict = 64,       // dict_watch: any key
   kIfVersion = 128,      // dict_update: only if the dict's version is `a`
-  kNoWrite = 256,        // create: only check that it exists and is as asked for
 };
-inline constexpr std::uint16_t kRegistryRequestFlagsAll = 511;
+inline constexpr std::uint16_t kRegistryRequestFlagsAll = 255;
 
 enum RegistryReplyFlags : std::uint16_t {
   kOwnerDied = 1,     // who held it before died holding it: what it guards may be half changed

@@ -24,8 +24,8 @@
 namespace jobring::registry {
 
 // What is accounted for one of these, beside the bytes of its texts. Each is at least what it takes
-// in a snapshot (so that what fits into the limit fits into the journal; store_snapshot.cpp checks
-// it) and about what it takes in the heap.
+// in a snapshot (so that what fits into the limit fits into the journal) and about what it takes in
+// the heap.
 inline constexpr std::uint64_t kObjectCost = 384;
 inline constexpr std::uint64_t kEntryCost = 160;    // a dict's key and value
 inline constexpr std::uint64_t kItemCost = 128;     // of a queue; leased too
