@@ -39,7 +39,7 @@ class Actor {
     std::uint64_t tag = 0;
     std::uint32_t crash_retries = 0;
     std::uint32_t hold = 0;  // 1: the jobs run until the test lets them go, 2: they are commands
-                             // that sleep
+                             // that sleep, 3: as 1, and they do not stop when they are asked to
     std::uint32_t unpublished = 0;  // 1: published with the next submit
     std::uint32_t marked = 0;       // 1: between two sweep_marker()s; it must be traced
   };

@@ -42,7 +42,7 @@ House::House(std::uint32_t workers, const std::string& pool)
   write_file(
       dir_ / "config.json",
       "{\"socket\": \"" + socket_ + "\", \"log\": {\"level\": \"debug\"}, " +
-          "\"kill_grace\": \"1s\", \"pools\": {\"default\": {\"workers\": " +
+          "\"kill_grace\": \"60s\", \"pools\": {\"default\": {\"workers\": " +
           std::to_string(workers) + ", \"spin\": 0, \"slots\": " + std::to_string(kShape.slots) +
           ", \"max_payload\": \"192B\", " +
           "\"max_result\": \"192B\", \"max_channels\": " + std::to_string(kChannelsMax) +

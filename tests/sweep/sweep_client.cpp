@@ -40,6 +40,7 @@ class Player {
         channel_ = client_->channel();
         note_ = channel_->handler("note");
         hold_ = channel_->handler("hold");
+        cling_ = channel_->handler("cling");
         exec_ = channel_->handler("exec");
         break;
       case Actor::Act::submit:
@@ -53,7 +54,9 @@ class Player {
             channel_->prepare(exec_, encode(Command{.argv = {"sleep", "1000"}}), order.tag + i,
                               options);
           } else {
-            channel_->prepare(order.hold == 1 ? hold_ : note_,
+            channel_->prepare(order.hold == 1   ? hold_
+                              : order.hold == 3 ? cling_
+                                                : note_,
                               std::string_view(text, std::size_t(n)), order.tag + i, options);
           }
         }
@@ -89,7 +92,7 @@ class Player {
   ConnectOptions options_;
   std::optional<Client> client_;
   std::optional<Channel> channel_;
-  HandlerId note_{}, hold_{}, exec_{};
+  HandlerId note_{}, hold_{}, cling_{}, exec_{};
   std::vector<Actor::Ended> ended_;
 };
 

@@ -59,3 +59,13 @@ JOBRING_HANDLER(hold, job) {
     }
   });
 }
+
+// Ends when the test lets it go, whatever it is asked.
+JOBRING_HANDLER(cling, job) {
+  noted(job, [](std::uint64_t tag) {
+    while (run_log().holds(tag)) {
+      const timespec moment{0, 200'000};
+      nanosleep(&moment, nullptr);
+    }
+  });
+}
