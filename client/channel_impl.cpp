@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "common/clock.hpp"
 
@@ -262,6 +263,17 @@ void Channel::Impl::complete(std::uint32_t index) {
   local.outstanding = false;
   local.unrun = false;
   --outstanding_;
+  held_.push_back(std::uint16_t(index));
+  if (std::exchange(local.lost, false)) {
+    // Nothing of the slot: a worker that outlived its supervisor for a moment may write there yet.
+    Completion lost;
+    lost.tag = local.tag;
+    lost.outcome = Outcome::lost;
+    lost.slot = index;
+    lost.result = std::as_bytes(std::span(why_lost_));
+    completions_.push_back(lost);
+    return;
+  }
   // Workers are trusted, but a length is checked where it is used.
   const std::size_t size = std::min<std::size_t>(slot.result_len.get(), view_.shape().max_result);
   if (size > kInlineResult) note_touched(local.result_touched, size);
@@ -283,7 +295,6 @@ void Channel::Impl::complete(std::uint32_t index) {
     done.result = done.result.first(size - done.error_type_len);
   }
   completions_.push_back(done);
-  held_.push_back(std::uint16_t(index));
 }
 
 void Channel::Impl::note_touched(std::size_t& high_water, std::size_t size) {
@@ -362,14 +373,13 @@ void Channel::Impl::rescan() {
 }
 
 void Channel::Impl::lose_all() {
-  const std::string why = core_->gone().line();
+  why_lost_ = core_->gone().line();
+  why_lost_.resize(std::min<std::size_t>(why_lost_.size(), view_.shape().max_result));
   for (std::uint32_t i = 0; i < used_; ++i) {
     if (!local_[i].outstanding || local_[i].unrun) continue;
-    if (view_.slot(i).word().is(SlotState::done)) {
-      add_unrun(i);  // it did end, only its word is lost
-    } else {
-      complete_unrun(i, Outcome::lost, why);
-    }
+    // If it is DONE it did end, only its word is lost.
+    local_[i].lost = !view_.slot(i).word().is(SlotState::done);
+    add_unrun(i);
   }
 }
 

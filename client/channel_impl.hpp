@@ -99,6 +99,7 @@ class Channel::Impl {
     std::size_t result_touched = 0;
     bool outstanding = false;
     bool unrun = false;  // it stands in unrun_
+    bool lost = false;   // and was given up: what its slot says is not ours to read
   };
 
   std::shared_ptr<detail::ClientCore> core_;
@@ -126,6 +127,7 @@ class Channel::Impl {
   std::vector<std::uint16_t> held_;   // reaped, readable until the next reap
   std::vector<std::uint16_t> unrun_;  // completed here, without a worker: cancelled or lost
   std::vector<Completion> completions_;
+  std::string why_lost_;           // the result of lost jobs
   std::uint32_t unpublished_ = 0;  // a bit per priority
   std::uint64_t batch_time_ =
       0;              // CLOCK_MONOTONIC of the jobs since the last publish; 0: not yet looked
