@@ -22,6 +22,8 @@ constexpr auto kPatience = std::chrono::seconds(20);
 
 // So often a point is sought: the way there may differ by what other processes do meanwhile.
 constexpr int kTries = 8;
+// One point in so many may be missed all the same.
+constexpr std::size_t kMissedMax = 20;
 
 // After a step: true if the operation goes on.
 bool goes_on(Operation& operation, Tracee& victim, At at) {
@@ -150,7 +152,7 @@ Course usual_course(Operation& operation) {
                            [&](const Course& a, const Course& b) { return times(a) < times(b); });
 }
 
-void sweep(const std::string& name, Operation& operation, std::size_t random_ones, Aim aim) {
+void sweep(const std::string& name, Operation& operation, std::size_t random_ones) {
   const std::uint64_t seed = seed_of_test();
   CAPTURE(seed);
   const Course course = usual_course(operation);
@@ -173,7 +175,7 @@ void sweep(const std::string& name, Operation& operation, std::size_t random_one
         operation.audit();
         ++kills;
         if (there) break;
-        if (tries == kTries || aim == Aim::sample) {
+        if (tries == kTries) {
           ++elsewhere;
           break;
         }
@@ -187,7 +189,8 @@ void sweep(const std::string& name, Operation& operation, std::size_t random_one
               static_cast<unsigned long long>(seed));
   std::fflush(stdout);
   // Somewhere else the victim was killed as well, but then this sweep is not what it claims.
-  if (aim == Aim::point) CHECK(elsewhere * 4 <= points.size() * operation.variants());
+  const std::size_t aimed = points.size() * operation.variants();
+  CHECK(elsewhere <= (aimed + kMissedMax - 1) / kMissedMax);
 }
 
 }  // namespace jobring::test
