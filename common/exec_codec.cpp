@@ -22,6 +22,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "common/byte_codec.hpp"
+
 namespace jobring {
 namespace {
 
@@ -30,81 +32,8 @@ constexpr std::uint8_t kReportFormat = 1;
 constexpr std::uint8_t kEnvReplaces = 1;
 constexpr std::uint8_t kTimedOut = 1, kKilled = 2, kOutTruncated = 4, kErrTruncated = 8;
 constexpr std::uint16_t kNoUmask = 0xffff;
-// The kernel takes 2 MiB of arguments and environment; more strings than this cannot be executed.
-constexpr std::uint32_t kStringsMax = 1u << 18;
 constexpr std::size_t kReportFixed = 4 + 3 * 4 + 4 + 6 * 8 + 2 * 8;  // bytes before start_step
 static_assert(kReportFixed < kCommandReportHead);
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied as they are");
-
-class Writer {
- public:
-  template <class T>
-  void number(T value) {
-    static_assert(std::is_integral_v<T>);
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
-  void raw(std::string_view text) { bytes_.append(text); }
-  void string(std::string_view text) {
-    number(std::uint32_t(text.size()));
-    raw(text);
-  }
-  void strings(const std::vector<std::string>& all) {
-    number(std::uint32_t(all.size()));
-    for (const std::string& s : all) string(s);
-  }
-  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
-  std::string take() { return std::move(bytes_); }
-
- private:
-  std::string bytes_;
-};
-
-// Reads every byte of its source at most once: the source may be shared with a process that changes
-// it meanwhile. After a failure all further reads fail, so that one look at ok() at the end of a
-// group is enough.
-class Reader {
- public:
-  explicit Reader(std::span<const unsigned char> bytes) : bytes_(bytes) {}
-
-  template <class T>
-  T number() {
-    T value{};
-    if (const unsigned char* from = take(sizeof value)) std::memcpy(&value, from, sizeof value);
-    return value;
-  }
-  std::string_view view(std::uint64_t length) {
-    const unsigned char* from = take(length);
-    if (from == nullptr) return {};
-    return {reinterpret_cast<const char*>(from), std::size_t(length)};
-  }
-  std::string string() { return std::string(view(number<std::uint32_t>())); }
-  std::vector<std::string> strings() {
-    const std::uint32_t count = number<std::uint32_t>();
-    std::vector<std::string> all;
-    // Every string has a length: a count that the rest cannot hold must not make us reserve memory.
-    if (count > kStringsMax || count > bytes_.size() / sizeof(std::uint32_t)) ok_ = false;
-    if (!ok_) return all;
-    all.reserve(count);
-    for (std::uint32_t i = 0; i < count && ok_; ++i) all.push_back(string());
-    return all;
-  }
-  bool ok() const { return ok_; }
-  bool at_end() const { return bytes_.empty(); }
-
- private:
-  const unsigned char* take(std::uint64_t length) {
-    if (!ok_ || length > bytes_.size()) {
-      ok_ = false;
-      return nullptr;
-    }
-    const unsigned char* from = bytes_.data();
-    bytes_ = bytes_.subspan(std::size_t(length));
-    return from;
-  }
-
-  std::span<const unsigned char> bytes_;
-  bool ok_ = true;
-};
 
 Error bad(const std::string& what, const char* where) {
   return Error{Errc::bad_input, what, where, {}};
@@ -146,7 +75,7 @@ std::string encode(const Command& command) {
       64 + command.cwd.size() + command.stdin_file.size() + command.stdin_text.size();
   for (const std::string& s : command.argv) size += s.size() + sizeof(std::uint32_t);
   for (const std::string& s : command.env) size += s.size() + sizeof(std::uint32_t);
-  Writer to;
+  ByteWriter to;
   to.reserve(size);
   to.number(kCommandFormat);
   to.number(command.env_replaces ? kEnvReplaces : std::uint8_t{0});
@@ -164,7 +93,7 @@ std::string encode(const Command& command) {
 }
 
 Result<Command> decode_command(std::span<const unsigned char> payload) {
-  Reader from(payload);
+  ByteReader from(payload);
   const auto format = from.number<std::uint8_t>();
   if (!from.ok()) return bad_command("the payload is empty");
   if (format != kCommandFormat) {
@@ -193,7 +122,7 @@ Result<Command> decode_command(std::span<const unsigned char> payload) {
 std::string encode_head(const CommandReport& report, std::size_t out_len, std::size_t err_len) {
   const std::string_view step =
       std::string_view(report.start_step).substr(0, kCommandReportHead - kReportFixed);
-  Writer to;
+  ByteWriter to;
   to.reserve(kReportFixed + step.size());
   to.number(kReportFormat);
   to.number(std::uint8_t((report.timed_out ? kTimedOut : 0) | (report.killed ? kKilled : 0) |
@@ -217,7 +146,7 @@ std::string encode_head(const CommandReport& report, std::size_t out_len, std::s
 }
 
 Result<CommandResult> decode_command_result(std::span<const unsigned char> result) {
-  Reader from(result);
+  ByteReader from(result);
   const auto format = from.number<std::uint8_t>();
   if (!from.ok()) return bad_result("it is empty");
   if (format != kReportFormat) {
