@@ -8,6 +8,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 #include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
 #include <optional>
 
 #include "tests/http/scripted_server.hpp"
@@ -70,6 +72,26 @@ class Fetcher {
   boost::asio::io_context loop_;
   HttpClient client_;
 };
+
+// A certificate of its own authority for `name`, with its key, in one file.
+std::string certificate(const std::string& name) {
+  static const std::string dir = [] {
+    char path[] = "/tmp/jobring-http-XXXXXX";
+    REQUIRE(mkdtemp(path) != nullptr);
+    return std::string(path);
+  }();
+  static struct Cleanup {
+    ~Cleanup() { std::filesystem::remove_all(dir); }
+  } cleanup;
+  const std::string pem = dir + "/" + name + ".pem";
+  const std::string make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "
+      "/CN=" +
+      name + " -addext subjectAltName=DNS:" + name + " -keyout " + pem + ".key -out " + pem +
+      " 2>/dev/null && cat " + pem + ".key >> " + pem;
+  REQUIRE(std::system(make.c_str()) == 0);
+  return pem;
+}
 
 ScriptedServer echo_server() {
   return ScriptedServer([](const ScriptedServer::Request& r) {
@@ -178,9 +200,8 @@ TEST_CASE("redirects are followed as the method and the status want it") {
 }
 
 TEST_CASE("a circle of redirects ends, and so does one that leads out of the web") {
-  ScriptedServer circle([](const auto&) {
-    return ScriptedServer::Answer{ScriptedServer::redirect(302, "/again")};
-  });
+  ScriptedServer circle(
+      [](const auto&) { return ScriptedServer::Answer{ScriptedServer::redirect(302, "/again")}; });
   Fetcher fetcher;
   CHECK(fetcher.get(circle.url()).error.find("more than 10 redirects") != std::string::npos);
   ScriptedServer out([](const auto&) {
@@ -212,7 +233,8 @@ TEST_CASE("a body may come in chunks, without a length, after a 100, or not at a
   ScriptedServer server([](const ScriptedServer::Request& r) -> ScriptedServer::Answer {
     const auto asks = [&](const char* path) { return r.head.find(path) != r.head.npos; };
     if (asks("/chunks")) {
-      return {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"};
+      return {
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"};
     }
     if (asks("/eof")) return {"HTTP/1.0 200 OK\r\n\r\nuntil the end", true};
     if (asks("/100")) return {"HTTP/1.1 100 Continue\r\n\r\n" + ScriptedServer::ok("then")};
@@ -340,4 +362,29 @@ TEST_CASE("idle connections are closed after their time, and then no timer runs"
   const auto got = fetcher.get(server.url());
   CHECK_FALSE(got.response.report.reused);
   CHECK(server.connections() == 2);
+}
+
+TEST_CASE("https: a certificate that is trusted and bears the name is taken, any other is not") {
+  const std::string pem = certificate("localhost");
+  ScriptedServer server(
+      [](const ScriptedServer::Request& r) {
+        return ScriptedServer::Answer{ScriptedServer::ok(std::to_string(r.connection))};
+      },
+      pem);
+  Fetcher fetcher;
+  HttpRequest request{.url = server.url("/", "localhost")};
+  CHECK(fetcher.get(request).error.find("self-signed certificate") != std::string::npos);
+  request.ca_file = pem;
+  auto got = fetcher.get(request);
+  CHECK(got.error == "");
+  CHECK(got.response.report.status == 200);
+  got = fetcher.get(request);
+  CHECK(got.response.report.reused);
+  request.url = server.url("/", "127.0.0.1");
+  CHECK(fetcher.get(request).error.find("TLS") != std::string::npos);  // not the certificate's name
+  request.verify = false;
+  CHECK(fetcher.get(request).error == "");
+  request.ca_file = "/no/such/file.pem";
+  request.verify = true;
+  CHECK(fetcher.get(request).error.find("/no/such/file.pem") != std::string::npos);
 }
