@@ -184,6 +184,11 @@ int Worker::run() {
       sched_yield();
       continue;
     }
+    // What a command received that was not for it: nothing on the socket tells of that any more.
+    if (auto kept = link_.next_kept()) {
+      channels_.follow(*kept);
+      continue;
+    }
     if (last_look) return 0;
     if (channels_.draining()) continue;
     tidy(time_);
