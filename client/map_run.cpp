@@ -78,17 +78,22 @@ MapItem MapRun::give() {
 bool MapRun::take_input() {
   if (const auto pool = pool_.lock(); pool && pool->shut_down()) ended_ = true;
   if (ended_) return false;
+  // Ours for the time of the call: it may cancel() the map that it is the source of. At its end, or
+  // if it throws, it goes, with what it holds.
+  Source source = std::exchange(source_, nullptr);
+  std::optional<std::string> input;
   try {
-    pending_ = source_();
+    input = source();
   } catch (...) {
     ended_ = true;
     throw;
   }
-  if (!pending_) {
+  if (ended_ || !input) {
     ended_ = true;
-    source_ = nullptr;  // what it holds is not needed any more
     return false;
   }
+  source_ = std::move(source);
+  pending_ = std::move(input);
   ++taken_;
   return true;
 }
@@ -136,8 +141,10 @@ void MapRun::grow() {
   ring_ = std::move(more);
 }
 
-void MapRun::take_completions() {
-  for (const Completion& done : channel_.reap()) {
+bool MapRun::take_completions() {
+  if (loop_) channel_.arm();
+  const auto completions = channel_.reap();
+  for (const Completion& done : completions) {
     if (ordered_) {
       Place& place = ring_[done.tag % ring_.size()];
       place.result = result_of(done);
@@ -146,6 +153,12 @@ void MapRun::take_completions() {
       waiting_.push_back({done.tag, result_of(done)});
     }
   }
+  return !completions.empty();
+}
+
+int MapRun::fd() {
+  loop_ = true;
+  return channel_.fd();
 }
 
 std::optional<MapItem> MapRun::next(std::chrono::nanoseconds timeout) {
@@ -155,10 +168,11 @@ std::optional<MapItem> MapRun::next(std::chrono::nanoseconds timeout) {
     return give();
   for (;;) {
     const bool fed = may_feed() && feed();
-    take_completions();
+    const bool took = take_completions();
     if (ready()) return give();
     if (exhausted()) return std::nullopt;
-    if (fed) continue;
+    // Until nothing is there: only what comes after that rings the descriptor.
+    if (fed || took) continue;
     const auto left = time_left(timeout, start);
     if (left.count() <= 0) return std::nullopt;
     await_completions(channel_, left);
@@ -209,6 +223,9 @@ bool Results::exhausted() const {
 }
 void Results::cancel() {
   if (run_) run_->cancel();
+}
+int Results::fd() {
+  return run_ ? run_->fd() : -1;
 }
 
 }  // namespace jobring

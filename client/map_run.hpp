@@ -31,6 +31,7 @@ class MapRun {
   std::optional<MapItem> next(std::chrono::nanoseconds timeout);
   bool exhausted() const { return ended_ && !pending_ && given_ == submitted_; }
   void cancel();
+  int fd();
 
  private:
   struct Place {
@@ -45,7 +46,7 @@ class MapRun {
   bool take_input();
   void cancel_inputs();
   void grow();
-  void take_completions();
+  bool take_completions();
 
   std::weak_ptr<PoolCore> pool_;
   Channel channel_;
@@ -58,6 +59,7 @@ class MapRun {
 
   std::optional<std::string> pending_;  // taken, and not submitted for want of a slot
   bool ended_ = false;                  // nothing more is taken
+  bool loop_ = false;                   // fd() was asked for: keep the descriptor armed
   bool quick_ = true;                   // the last inputs came without delay
   std::uint64_t taken_ = 0;
   std::uint64_t submitted_ = 0;

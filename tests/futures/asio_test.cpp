@@ -1,11 +1,10 @@
-// Jobs awaited in event loops: Asio with any token, and a plain epoll.
+// Jobs awaited in Asio's event loops, with any completion token.
 #include <doctest/doctest.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <jobring/asio.hpp>
+#include <jobring/asio_map.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -13,7 +12,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
-#include <optional>
 #include <thread>
 #if BOOST_VERSION >= 107700
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -26,39 +24,6 @@ using namespace jobring;
 using namespace jobring::test;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
-
-namespace {
-
-// How often a timer of a millisecond rings on this loop while `busy()` holds, and how often it
-// should have.
-struct Ticks {
-  explicit Ticks(asio::io_context& io) : timer_(io) {}
-  void start(std::function<bool()> busy) {
-    busy_ = std::move(busy);
-    began_ = std::chrono::steady_clock::now();
-    again();
-  }
-  double share() const {
-    return double(came_) / std::max(1.0, std::chrono::duration<double, std::milli>(took_).count());
-  }
-
- private:
-  void again() {
-    timer_.expires_after(1ms);
-    timer_.async_wait([this](const boost::system::error_code&) {
-      ++came_;
-      took_ = std::chrono::steady_clock::now() - began_;
-      if (busy_()) again();
-    });
-  }
-  asio::steady_timer timer_;
-  std::function<bool()> busy_;
-  std::chrono::steady_clock::time_point began_;
-  std::chrono::steady_clock::duration took_{};
-  long came_ = 0;
-};
-
-}  // namespace
 
 TEST_CASE("callbacks, std futures and coroutines all await jobs") {
   Daemon daemon(futures_pool());
@@ -110,15 +75,17 @@ TEST_CASE("a full channel does not block the loop and calls take their turn") {
   const Gate gate(daemon.dir(), "gate");
   int done = 0, full = 0;
   std::vector<int> order;
-  pool.async_call("wait_at_fifo", gate.path(), {}, [&](std::exception_ptr, std::string) { ++done; });
+  pool.async_call("wait_at_fifo", gate.path(), {},
+                  [&](std::exception_ptr, std::string) { ++done; });
   for (int i = 0; i < 150; ++i) {
-    pool.async_call("echo", std::to_string(i), {}, [&](std::exception_ptr error, std::string result) {
-      if (error) {
-        ++full;
-        return;
-      }
-      order.push_back(std::stoi(result));
-    });
+    pool.async_call("echo", std::to_string(i), {},
+                    [&](std::exception_ptr error, std::string result) {
+                      if (error) {
+                        ++full;
+                        return;
+                      }
+                      order.push_back(std::stoi(result));
+                    });
   }
   std::thread opener([&] { gate.open(); });
   io.run();
@@ -127,46 +94,6 @@ TEST_CASE("a full channel does not block the loop and calls take their turn") {
   CHECK(full + int(order.size()) == 150);
   CHECK(full >= 46);  // 150 less 100 that wait and 4 slots
   CHECK(std::is_sorted(order.begin(), order.end()));
-}
-
-TEST_CASE("a timer of a millisecond keeps ticking while thousands of results are awaited") {
-  Daemon daemon(futures_pool(2, R"(, "slots": 1024)"));
-  constexpr int kJobs = 20'000;
-  // The same loop with nothing else to do says what this machine can do now.
-  double idle = 0;
-  {
-    asio::io_context io;
-    Ticks ticks(io);
-    const auto until = std::chrono::steady_clock::now() + 300ms;
-    ticks.start([&] { return std::chrono::steady_clock::now() < until; });
-    io.run();
-    idle = ticks.share();
-  }
-  asio::io_context io;
-  AsyncPool pool(io.get_executor(), daemon.connect().pool());
-  int done = 0;
-  bool submitting = true;
-  Ticks ticks(io);
-  ticks.start([&] { return submitting || done < kJobs; });
-  // Awaited by 500 coroutines, each of which awaits one job after the other.
-  for (int c = 0; c < 500; ++c) {
-    asio::co_spawn(
-        io,
-        [&]() -> asio::awaitable<void> {
-          for (int i = 0; i < kJobs / 500; ++i) {
-            co_await pool.async_call("sleep_ms", "0", {}, asio::use_awaitable);
-            ++done;
-          }
-        },
-        asio::detached);
-  }
-  submitting = false;
-  io.run();
-  CHECK(done == kJobs);
-  MESSAGE("ticks that came of those that should: idle " << idle << ", with jobs " << ticks.share());
-  // A loop that blocked on each job, or that took all results in before it looked at its timers,
-  // would miss nearly all.
-  CHECK(ticks.share() > idle / 10);
 }
 
 TEST_CASE("another thread that waits for the same pool steals no completion from the loop") {
@@ -274,53 +201,95 @@ TEST_CASE("cancelling an operation withdraws its job or kills it") {
 }
 #endif
 
-TEST_CASE("a plain epoll loop with a timer awaits thousands of results") {
+TEST_CASE("maps are awaited result by result while the loop goes on") {
   Daemon daemon(futures_pool());
+  asio::io_context io;
   Pool pool = daemon.connect().pool();
-  const int loop = epoll_create1(EPOLL_CLOEXEC);
-  const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-  const itimerspec every{{0, 1'000'000}, {0, 1'000'000}};
-  timerfd_settime(timer, 0, &every, nullptr);
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = timer;
-  epoll_ctl(loop, EPOLL_CTL_ADD, timer, &event);
-  event.data.fd = pool.fd();
-  epoll_ctl(loop, EPOLL_CTL_ADD, pool.fd(), &event);
-
-  constexpr int kJobs = 5000;
-  int done = 0, submitted = 0, turns = 0;
-  std::uint64_t expired = 0;
-  int ticks = 0;
-  std::function<void()> submit_one = [&] {
-    ++submitted;
-    pool.submit("echo", "x").on_ready([&](const Future&) {
-      ++done;
-      if (submitted < kJobs) submit_one();
+  const Gate gate(daemon.dir(), "gate");
+  int given = 0, ticks = 0;
+  bool ended = false;
+  asio::co_spawn(
+      io,
+      [&]() -> asio::awaitable<void> {
+        std::vector<std::string> inputs;
+        for (int i = 0; i < 3000; ++i) inputs.push_back(std::to_string(i));
+        AsyncResults echoes(io.get_executor(), pool.map_lazy("echo", std::move(inputs)));
+        for (;;) {
+          const std::optional<MapItem> item = co_await echoes.async_next(asio::use_awaitable);
+          if (!item) break;
+          CHECK(item->index == std::uint64_t(given));
+          CHECK(item->result.bytes == std::to_string(given));
+          ++given;
+        }
+        // A source that throws: once, and then the end.
+        AsyncResults broken(io.get_executor(),
+                            pool.map_unordered("echo", []() -> std::optional<std::string> {
+                              throw std::runtime_error("no more");
+                            }));
+        bool threw = false;
+        try {
+          co_await broken.async_next(asio::use_awaitable);
+        } catch (const std::runtime_error& e) {
+          threw = std::string(e.what()) == "no more";
+        }
+        CHECK(threw);
+        const std::optional<MapItem> end = co_await broken.async_next(asio::use_awaitable);
+        CHECK(!end);
+        ended = true;
+      },
+      asio::detached);
+  // Its one result comes only once the loop has ticked: it must not be blocked by the map.
+  AsyncResults held(io.get_executor(),
+                    pool.map_lazy("wait_at_fifo", std::vector<std::string>{gate.path()}));
+  std::optional<MapItem> last;
+  held.async_next([&](std::exception_ptr error, std::optional<MapItem> item) {
+    CHECK(!error);
+    last = std::move(item);
+  });
+  asio::steady_timer timer(io);
+  std::function<void()> again = [&] {
+    timer.expires_after(1ms);
+    timer.async_wait([&](const boost::system::error_code&) {
+      ++ticks;
+      const int fd = ticks < 10 ? -1 : ::open(gate.path().c_str(), O_WRONLY | O_NONBLOCK);
+      if (fd < 0) return again();
+      ::close(fd);
     });
   };
-  for (int i = 0; i < 50; ++i) submit_one();
-  pool.poll();
-  while (done < kJobs) {
-    epoll_event events[2];
-    const int count = epoll_wait(loop, events, 2, 10'000);
-    REQUIRE(count > 0);  // ten seconds without any event: a wake-up was lost
-    for (int i = 0; i < count; ++i) {
-      if (events[i].data.fd == timer) {
-        std::uint64_t times = 0;
-        if (read(timer, &times, sizeof times) == sizeof times) {
-          expired += times;
-          ++ticks;
-        }
-      } else {
-        pool.poll();
-      }
-    }
-    ++turns;
+  again();
+  io.run();
+  CHECK(ended);
+  CHECK(given == 3000);
+  CHECK(ticks >= 10);
+  REQUIRE(last);
+  CHECK(last->result.ok());
+}
+
+TEST_CASE("an awaited map that is destroyed or whose context is leaves nothing behind") {
+  Daemon daemon(futures_pool(1));
+  Pool pool = daemon.connect().pool();
+  const Gate gate(daemon.dir(), "gate");
+  const Future running = gate.job(pool);
+  auto token = std::make_shared<int>(1);
+  bool aborted = false;
+  {
+    asio::io_context io;
+    auto map = std::make_optional<AsyncResults>(
+        io.get_executor(), pool.map_lazy("echo", std::vector<std::string>(50, "x")));
+    map->async_next([&, token](std::exception_ptr error, std::optional<MapItem> item) {
+      aborted = error != nullptr && !item;
+    });
+    io.poll();
+    map.reset();
+    io.run();
+    CHECK(aborted);
+    AsyncResults other(io.get_executor(),
+                       pool.map_unordered("echo", std::vector<std::string>(50, "x")));
+    other.async_next([token](std::exception_ptr, std::optional<MapItem>) { FAIL("called"); });
+    io.restart();
+    io.poll();
   }
-  CHECK(done == kJobs);
-  // Of the times that the timer rang, the loop saw most one by one.
-  CHECK(ticks * 20 >= int(expired));
-  close(loop);
-  close(timer);
+  CHECK(token.use_count() == 1);
+  gate.open();
+  CHECK(running.result().ok());
 }

@@ -40,8 +40,8 @@ JOBRING_HANDLER(throw_after_reply, job) {
   throw app::BadInput("the other half");
 }
 
-// Reports, waits at the FIFO that the payload names, reports again, waits at the one whose name has a
-// 2 behind it. (One FIFO's writer could still be there when it is opened again.)
+// Reports, waits at the FIFO that the payload names, reports again, waits at the one whose name has
+// a 2 behind it. (One FIFO's writer could still be there when it is opened again.)
 JOBRING_HANDLER(report, job) {
   const std::string fifo(job.text());
   job.progress(1, 3, "first half");

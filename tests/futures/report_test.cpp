@@ -135,7 +135,8 @@ TEST_CASE("call --progress shows what a job reports") {
   const pid_t call = spawn({program("jobring"), "call", "--progress", "--socket", daemon.socket(),
                             "report", gate.path()},
                            output);
-  CHECK(eventually([&] { return read_file(output).find("1 of 3 (33%): first half") != std::string::npos; }));
+  CHECK(eventually(
+      [&] { return read_file(output).find("1 of 3 (33%): first half") != std::string::npos; }));
   gate.open();
   CHECK(eventually([&] { return read_file(output).find("2: xxx") != std::string::npos; }));
   second.open();

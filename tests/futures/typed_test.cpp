@@ -69,7 +69,7 @@ TEST_CASE("decoding any cut or changed bytes throws or gives a value and reads n
       "text", {1, 2, 3}, {"a", "bc"}, 2.5};
   std::string bytes;
   Codec<std::tuple<std::string, std::vector<int>, std::vector<std::string>, double>>::encode(value,
-                                                                                            bytes);
+                                                                                             bytes);
   const auto decode = [](const std::string& some) {
     // On the heap, exactly as long: a sanitizer sees a read past its end.
     const std::vector<char> exact(some.begin(), some.end());
@@ -130,6 +130,13 @@ TEST_CASE("typed maps encode each element or the elements of each tuple") {
   const std::map<std::string, unsigned> words = {{"x", 2}, {"y", 1}};
   for (const std::string& each : pool.map_as<std::string>("repeat", words)) all += each;
   CHECK(all == "xxy");
+  // As they complete; from a function instead of a range.
+  int n = 0;
+  long squares = 0;
+  for (const long square : pool.map_unordered_as<long>(
+           "square_number", [&] { return n < 100 ? std::optional<int>(n++) : std::nullopt; }))
+    squares += square;
+  CHECK(squares == 328350);
 }
 
 TEST_CASE("a codec that throws here throws to the caller and nothing is submitted or lost") {

@@ -152,9 +152,14 @@ class Pool {
   template <class R, class... Args>
   TypedFuture<R> submit_as(const JobOptions& options, std::string_view handler,
                            const Args&... args);
-  // Each element is the one argument, or a tuple of the arguments.
+  // Each element is the one argument, or a tuple of the arguments. Instead of a range: a function
+  // that gives the next element or nullopt.
   template <class R, class Range>
   TypedResults<R> map_as(std::string_view handler, Range&& range, const MapOptions& options = {});
+  // As map_as(), in the order in which they complete.
+  template <class R, class Range>
+  TypedResults<R> map_unordered_as(std::string_view handler, Range&& range,
+                                   const MapOptions& options = {});
 
   // Room for a payload in shared memory, to be filled in place and then submitted: no copy of it is
   // made. Blocks while the channel is full.

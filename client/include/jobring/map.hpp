@@ -62,7 +62,13 @@ class Results {
   std::optional<MapItem> next(std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max());
   bool exhausted() const;
   // Takes nothing more from the inputs and withdraws what has not started (it comes as cancelled).
+  // The source may call it; it must not destroy its Results.
   void cancel();
+
+  // A descriptor for event loops: call next(0ns) until it returns nullopt, first before the first
+  // wait; then, unless exhausted(), wait until this is readable and do so again. It is the map's:
+  // do not close it. -1 of one that was moved from. (Asio programs: asio_map.hpp.)
+  int fd();
 
   // For range-for, once: the results' bytes. Incrementing throws JobFailed for one that is not ok;
   // another begin() then goes on after it.

@@ -102,18 +102,45 @@ TypedFuture<R> Pool::submit_as(std::string_view handler, const Args&... args) {
   return submit_as<R>(JobOptions{}, handler, args...);
 }
 
-template <class R, class Range>
-TypedResults<R> Pool::map_as(std::string_view handler, Range&& range, const MapOptions& options) {
-  // A tuple is encoded as its elements would be as arguments.
-  const auto encode = []<class T>(const T& element) {
+namespace detail {
+
+// A tuple is encoded as its elements would be as arguments.
+struct EncodeElement {
+  template <class T>
+  std::string operator()(const T& element) const {
     if constexpr (requires { std::tuple_size<T>::value; }) {
       return std::apply([](const auto&... each) { return encode_arguments(each...); }, element);
     } else {
       return encode_arguments(element);
     }
-  };
+  }
+};
+
+// The elements of a range, or of a function that gives the next one or nullopt, as payloads.
+template <class Elements>
+Source arguments_from(Elements&& elements) {
+  if constexpr (std::is_invocable_v<Elements&>) {
+    return [next = std::forward<Elements>(elements)]() mutable -> std::optional<std::string> {
+      const auto element = next();
+      return element ? std::optional(EncodeElement{}(*element)) : std::nullopt;
+    };
+  } else {
+    return source_through(std::forward<Elements>(elements), EncodeElement{});
+  }
+}
+
+}  // namespace detail
+
+template <class R, class Range>
+TypedResults<R> Pool::map_as(std::string_view handler, Range&& range, const MapOptions& options) {
   return TypedResults<R>(
-      map_lazy(handler, source_through(std::forward<Range>(range), encode), options));
+      map_lazy(handler, detail::arguments_from(std::forward<Range>(range)), options));
+}
+template <class R, class Range>
+TypedResults<R> Pool::map_unordered_as(std::string_view handler, Range&& range,
+                                       const MapOptions& options) {
+  return TypedResults<R>(
+      map_unordered(handler, detail::arguments_from(std::forward<Range>(range)), options));
 }
 
 }  // namespace jobring
