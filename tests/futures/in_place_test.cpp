@@ -1,16 +1,15 @@
-// Large payloads and results without a copy, and destroying things in any state.
+// Large payloads and results without a copy; a job that will not end.
 #include <doctest/doctest.h>
-#include <dirent.h>
 #include <sys/stat.h>
 
 #include <atomic>
 #include <cstring>
 #include <optional>
-#include <sstream>
 #include <thread>
 
 #include <jobring/typed.hpp>
 
+#include "tests/futures/leaks.hpp"
 #include "tests/futures/support.hpp"
 
 using namespace jobring;
@@ -21,20 +20,6 @@ namespace {
 
 constexpr std::size_t kLarge = 1 << 20;
 const std::string kPool = R"(, "slots": 4, "max_payload": "1MiB", "max_result": "1MiB")";
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  DIR* directory = opendir("/proc/self/fd");
-  while (readdir(directory) != nullptr) ++count;
-  closedir(directory);
-  return count;
-}
-std::size_t our_mappings() {
-  std::size_t count = 0;
-  std::istringstream maps(read_file("/proc/self/maps"));
-  for (std::string line; std::getline(maps, line);) count += line.find("jobring") != line.npos;
-  return count;
-}
 
 }  // namespace
 
@@ -95,7 +80,7 @@ TEST_CASE("a view outlives its pool and its client") {
   const auto view = job->view();
   CHECK(std::count(view.begin(), view.end(), std::byte{'v'}) == kLarge);
   job.reset();
-  CHECK(our_mappings() == 0);
+  CHECK(mapped_segments() == 0);
 }
 
 TEST_CASE("in-place results survive many threads that submit and drop them") {
@@ -144,44 +129,6 @@ TEST_CASE("a payload is built in place") {
     CHECK_THROWS_AS(pool.submit("echo", "x"), Exception);
   }
   CHECK(pool.call("echo", "x") == "x");
-}
-
-TEST_CASE("destroying anything in any state leaves no descriptor and no mapping") {
-  Daemon daemon(futures_pool(2));
-  { daemon.connect().pool().call("echo", "warm"); }
-  const std::size_t descriptors = open_descriptors(), mappings = our_mappings();
-  for (int round = 0; round < 3; ++round) {
-    const Gate gate(daemon.dir(), "gate" + std::to_string(round));
-    std::optional<Future> survivor;
-    std::optional<Results> map;
-    {
-      Client client = daemon.connect();
-      Pool pool = client.pool(), second = client.pool("default", {});
-      const Future running = gate.job(pool), queued = pool.submit("sleep_ms", "1");
-      running.on_ready([](const Future&) {});
-      queued.on_ready([pool](const Future&) {});  // holds its own pool
-      AsCompleted each(std::vector{running, queued, second.submit("echo", "x")});
-      each.next(1ms);
-      map.emplace(pool.map_lazy("echo", std::vector<std::string>(100, "m")));
-      map->next();
-      pool.submit("echo", std::string(1000, 'i'), {.in_place = true});
-      const Reservation room = pool.reserve(10);
-      survivor = pool.submit("echo", "x");
-      pool.submit_as<std::string>("echo", "typed");
-      pool.fd();
-      second.poll();
-      queued.cancel();
-      pool.poll();
-      gate.open();
-      // The one whose callback holds the pool ends here, and lets go of it.
-      queued.wait();
-    }
-    CHECK(survivor->ready());
-    while (map->next()) {
-    }
-  }
-  CHECK(eventually([&] { return open_descriptors() == descriptors; }));
-  CHECK(our_mappings() == mappings);
 }
 
 TEST_CASE("a job that ignores every request is ended with its worker and the pool carries on") {
