@@ -95,7 +95,8 @@ std::uint32_t Claimer::visit(WorkerDoorbell& doorbell, std::uint32_t bit, std::u
     return 0;
   }
   std::uint32_t count = 0;
-  if (channel->view.header().retries.load(std::memory_order_acquire) != 0) {
+  // Relaxed: claim_requeued() takes the flag down before it looks, and that orders it.
+  if (channel->view.header().retries.load(std::memory_order_relaxed) != 0) {
     count = claim_requeued(*channel);
     if (count != 0) {
       // There may be more. While the flag was down another worker may have settled this bit, and
@@ -334,6 +335,8 @@ void Claimer::lie_down() {
 }
 
 void Claimer::get_up() {
+  // seq_cst: who saw us sleep and rang us has published what it rang for before our next look
+  // (leaves_work()), and may have rung nobody else.
   page_.sleeping[index_ / 64].fetch_and(~(std::uint64_t{1} << (index_ % 64)),
                                         std::memory_order_seq_cst);
   woke_ = true;
