@@ -1,7 +1,7 @@
 // Worker::claim, run_batch, steal, leaves_work and sleep: a worker claims several jobs at once, lists
 // them in the pool page, and others take over what it cannot get to.
 //
-// Modelled: one channel whose jobs are published together; workers that claim a batch of any size up
+// Modelled: one channel whose jobs are published together (LATE: two of them later); workers that claim a batch of any size up
 // to what is there (one at a time while anybody sleeps), list it, ring a sleeper, run it in order;
 // others that steal one of the list by CAS from CLAIMED(victim), remember lists that they found empty
 // by the time of the list, and look at all lists before they sleep; the chain by which a woken worker
@@ -14,7 +14,7 @@
 // when nothing else in the whole system moves: then nobody sleeps while a job waits, be it queued or
 // claimed by a worker that is busy with another.
 //
-//run      -DWORKERS=2 -DJOBS=4 -DCRASHES=0 -DLONG_JOBS
+//run      -DWORKERS=2 -DJOBS=4 -DLATE -DPUBLISHED -DCRASHES=0 -DLONG_JOBS
 //run      -DWORKERS=3 -DJOBS=3 -DBATCHERS=1 -DPUBLISHED -DCRASHES=0 -DLONG_JOBS
 //run      -DWORKERS=2 -DJOBS=2 -DCRASHES=1 -DLONG_JOBS
 //live     -DWORKERS=2 -DJOBS=2 -DCRASHES=0
@@ -333,16 +333,11 @@ run_batch:
        :: sleeping == 0
        fi;
 #endif
-#ifdef MUTATE_TIME_BEFORE_LIST
-       batch_ns[me]++;
-       batch[me] = claims;
-#else
        batch[me] = claims;
 #ifndef MUTATE_TIME_KEPT
        batch_ns[me]++;
 #else
        batch_ns[me] = 1;
-#endif
 #endif
        d_step { batch_count[me] = number(claims) - 1; listed = 1 }
 #if !defined(MUTATE_NOBODY_RUNG_FOR_LIST) && !defined(MUTATE_SLEEPERS_BEFORE_LIST)
@@ -468,11 +463,22 @@ proctype client() {
   ready = 1;            // publish(): S2
   wake_one(CLIENT, 0);  // S3
 #endif
+#ifdef LATE
+  d_step { done == 2 -> state[2] = QUEUED; state[3] = QUEUED }  // S1: two more, when the first two have ended
+  if
+  :: ready
+  :: !ready -> ready = 1
+  fi;
+  wake_one(CLIENT, 0);
+#endif
   done == JOBS
 }
 
 init {
   atomic {
+#ifdef LATE
+    state[2] = FREE; state[3] = FREE;
+#endif
     run client();
 #if CRASHES > 0
     run supervisor(); run killer();
