@@ -154,7 +154,7 @@ TEST_CASE("two workers, one of them killed, and jobs that may not run twice") {
 
 // Pool::kill_job() on the supervisor's side: it acts only on a job that it sees RUNNING.
 TEST_CASE("a job that is to be stopped is either seen running or does not start") {
-  explored({.executions = 20'000, .preemptions = 3, .stale = 2}, [](Scenario& s) {
+  explored({.executions = 60'000, .preemptions = 3, .stale = 2}, [](Scenario& s) {
     auto house = open_house(s, {.workers = 1});
     auto* asked = s.make<explore::Atomic<int>>();
     auto seen_running = std::make_shared<bool>(false);

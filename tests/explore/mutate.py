@@ -2,21 +2,26 @@
 """Breaks the product in one place at a time, and requires the explorer to see it.
 
     mutate.py --explorer FILE --build DIR [--compiler G++] [--launcher ccache] [--all] [--seed N]
-              [--seconds S] [--only TEXT] [--kind order|step] [--list]
+              [--seconds S] [--only TEXT] [--kind order|step] [--jobs N] [--seeds N]
+              [--record] [--list]
 
 Orders: every access of the product that the explorer meets and whose memory order is not relaxed is
 weakened to the next weaker one. The explorer does that at run time (sites.cpp): nothing is compiled.
 Steps: pieces of the source are removed (mutations.py) in a copy of it in DIR; what includes the
 changed file is compiled again.
 
-Each time the explorer must fail. A mutation that survives is stronger than it has to be, or not
-tested: unless mutations.py says why it is kept (KEPT), this fails.
+Each time the explorer must fail: first the scenarios that meet the place are searched in order, which no
+seed changes; only if that finds nothing, at random, with several seeds. A mutation that survives is
+stronger than it has to be, or not tested: unless mutations.py says why it is kept (KEPT), this fails.
 
-Without --all (or JOBRING_EXHAUSTIVE=1) a sample of those known to be caught is taken, as many as fit into --seconds, in an order
-drawn from the seed (JOBRING_SEED; printed).
+--all (or JOBRING_EXHAUSTIVE=1) takes them all; --record then writes what was caught in order, and by which
+scenario, to caught.json. Without it, a sample of these is taken: as many as fit into --seconds, in an
+order drawn from the seed (JOBRING_SEED; printed). Whatever it draws, it is caught again.
 """
 
 import argparse
+import concurrent.futures
+import json
 import os
 import pathlib
 import random
@@ -33,15 +38,26 @@ ROOT = HERE.parent.parent
 EXPLORER = ["main", "machine", "memory_model", "explorer", "sites", "kernel", "house", "stand_ins",
             "rings_test", "house_test"]
 ORDERS = ["relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"]
-RUN_SECONDS = 300  # a run that takes longer goes round for ever, which is a failure too
+RUN_SECONDS = 1800  # a run that takes longer goes round for ever, which is a failure too
+CAUGHT = HERE / "caught.json"
 
 
-def run(explorer, seed, **environment):
-    """None if all tests pass, else the name of the first that does not."""
-    environment = dict(os.environ, JOBRING_SEED=str(seed), JOBRING_TRACE="0", **environment)
+def call(explorer, arguments, **environment):
+    environment = dict(os.environ, JOBRING_TRACE="0", **environment)
+    return subprocess.run([str(explorer)] + arguments, env=environment, capture_output=True,
+                          text=True, timeout=RUN_SECONDS)
+
+
+def scenarios(explorer):
+    listed = call(explorer, ["--list-test-cases", "--source-file=*rings_test.cpp,*house_test.cpp"])
+    return [n for n in listed.stdout.splitlines() if n and not n.startswith(("[doctest]", "="))]
+
+
+def run(explorer, cases, **environment):
+    """None if these test cases pass, else the name of the first that does not."""
+    pattern = ",".join(name.replace(",", "?") for name in cases)  # a comma ends a pattern
     try:
-        done = subprocess.run([str(explorer), "--abort-after=1", "--test-case-exclude=*litmus*"],
-                              env=environment, capture_output=True, text=True, timeout=RUN_SECONDS)
+        done = call(explorer, ["--abort-after=1", "--test-case=" + pattern], **environment)
     except subprocess.TimeoutExpired:
         return "it did not end"
     if done.returncode == 0:
@@ -50,17 +66,31 @@ def run(explorer, seed, **environment):
     return found.group(1) if found else f"status {done.returncode}"
 
 
+def search(explorer, cases, seed, seeds, **environment):
+    """How the explorer fails: ("in order" or "at random", test case); None if it does not."""
+    found = run(explorer, cases, JOBRING_ORDERED="1", JOBRING_SEED="1", **environment)
+    if found:
+        return "in order", found
+    for n in range(seeds):
+        found = run(explorer, cases, JOBRING_SEED=str(seed + n), **environment)
+        if found:
+            return "at random", found
+    return None
+
+
 class Order:
     """One access with a weaker order."""
 
-    def __init__(self, file, line, column, which, order, weaker, text):
-        self.file, self.text = file, text
+    def __init__(self, file, line, column, which, order, weaker, text, cases):
+        self.file, self.text, self.cases = file, text, cases
         self.weaken = f"{file}:{line}:{column}:{which}:{weaker}"
         self.name = f"{file}:{line}: {ORDERS[order]} -> {ORDERS[weaker]}: {text}"
         self.step = f"{ORDERS[order]} -> {ORDERS[weaker]}"
+        self.key = f"{file}: {self.step}: {text}"  # whatever the line
 
-    def check(self, arguments, seed):
-        return run(arguments.explorer, seed, JOBRING_WEAKEN=self.weaken)
+    def check(self, arguments, seed, cases=None):
+        return search(arguments.explorer, cases or self.cases, seed, arguments.seeds,
+                      JOBRING_WEAKEN=self.weaken)
 
     def kept(self):
         return mutations.KEPT.get((self.file, self.text, self.step))
@@ -74,28 +104,36 @@ def weaker_orders(operation, order):
     return [ORDERS.index(n) for n in names]
 
 
-def all_orders(arguments):
-    """One mutation for each order that any test of the explorer meets."""
-    sites = pathlib.Path(arguments.build) / "sites.txt"
-    failed = run(arguments.explorer, 1, JOBRING_SITES=str(sites), JOBRING_EXPLORE="0.02")
+def sites_of(arguments, case):
+    path = pathlib.Path(arguments.build) / "sites.txt"
+    failed = run(arguments.explorer, [case], JOBRING_SITES=str(path), JOBRING_SEED="1",
+                 JOBRING_EXPLORE="0.05")
     if failed:
         sys.exit(f"the unchanged product fails: {failed}")
-    found = {}
-    for site in sites.read_text().splitlines():
-        path, line, column, which, order = site.rsplit(" ", 4)
-        # The compiler may have been given the path in any form.
-        product = re.search(r"(?:^|/)((?:common|client|worker|daemon)/\S+)$", path)
-        if not product or not (ROOT / product.group(1)).exists():
-            continue
-        file = product.group(1)
-        text = (ROOT / file).read_text().splitlines()[int(line) - 1]
-        before = text[:int(column) + 30]
-        operations = re.findall(r"(load|store|fetch_\w+|compare_exchange|exchange)", before)
-        operation = "load" if which == "1" or not operations else operations[-1]
-        for weaker in weaker_orders(operation, int(order)):
-            if ORDERS[int(order)] != "relaxed":
-                found[(file, int(line), column, which, int(order), weaker)] = text.strip()
-    return [Order(*key, text) for key, text in sorted(found.items())]
+    return path.read_text().splitlines()
+
+
+def all_orders(arguments):
+    """One mutation for each order that any scenario of the explorer meets."""
+    found, cases = {}, {}
+    for case in scenarios(arguments.explorer):
+        for site in sites_of(arguments, case):
+            path, line, column, which, order = site.rsplit(" ", 4)
+            # The compiler may have been given the path in any form.
+            product = re.search(r"(?:^|/)((?:common|client|worker|daemon)/\S+)$", path)
+            if not product or not (ROOT / product.group(1)).exists():
+                continue
+            file = product.group(1)
+            text = (ROOT / file).read_text().splitlines()[int(line) - 1]
+            before = text[:int(column) + 30]
+            operations = re.findall(r"(load|store|fetch_\w+|compare_exchange|exchange)", before)
+            operation = "load" if which == "1" or not operations else operations[-1]
+            for weaker in weaker_orders(operation, int(order)):
+                if ORDERS[int(order)] != "relaxed":
+                    key = (file, int(line), column, which, int(order), weaker)
+                    found[key] = text.strip()
+                    cases.setdefault(key, []).append(case)
+    return [Order(*key, text, cases[key]) for key, text in sorted(found.items())]
 
 
 class StepMutation:
@@ -103,15 +141,17 @@ class StepMutation:
 
     def __init__(self, step):
         self.step, self.file, self.name = step, step.file, f"{step.file}: {step.name}"
+        self.key = self.name
 
     def place(self, text):
         start = text.index(self.step.after) if self.step.after else 0
         return text.index(self.step.old, start)
 
-    def check(self, arguments, seed):
+    def check(self, arguments, seed, cases=None):
         if StepMutation.build is None:
             StepMutation.build = Build(arguments)
-        return StepMutation.build.check(self, seed)
+        cases = cases or scenarios(arguments.explorer)
+        return StepMutation.build.check(self, cases, seed, arguments.seeds)
 
     def kept(self):
         return None
@@ -152,7 +192,7 @@ class Build:
             return any(os.path.normpath(name) == file for name in text.split()[1:])
         return {s for s in self.sources if depends(s)}
 
-    def check(self, mutation, seed):
+    def check(self, mutation, cases, seed, seeds):
         if self.stale == set(self.sources):
             self.compile()  # unchanged, to learn who includes what
         path = self.root / mutation.file
@@ -165,7 +205,7 @@ class Build:
             explorer = self.root / "explorer"
             subprocess.run(self.compiler + [self.object_of(s) for s in self.sources] +
                            ["-o", str(explorer)], check=True)
-            return run(explorer, seed)
+            return search(explorer, cases, seed, seeds)
         finally:
             path.write_text(before)
             self.stale |= self.dependents(mutation.file)
@@ -183,6 +223,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=45)
     parser.add_argument("--only", default="")
     parser.add_argument("--kind", choices=["order", "step"])
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=3, help="of the searches at random")
+    parser.add_argument("--record", action="store_true")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
     pathlib.Path(arguments.build).mkdir(parents=True, exist_ok=True)
@@ -197,41 +240,53 @@ def main():
         for step in everything:
             if isinstance(step, StepMutation):
                 step.place((ROOT / step.file).read_text())  # it still applies
+    if not arguments.all:
+        arguments.seeds = 0
+    known = json.loads(CAUGHT.read_text()) if CAUGHT.exists() else {}
     chosen = [m for m in everything if arguments.only in m.name]
+    if not arguments.all:
+        chosen = [m for m in chosen if m.key in known]
+        # Compiling the copy alone takes longer than a sample may.
+        if arguments.kind != "step":
+            chosen = [m for m in chosen if isinstance(m, Order)]
     if arguments.list:
         print("\n".join(m.name for m in chosen))
         return 0
     random.Random(seed).shuffle(chosen)
 
-    start, slowest = time.monotonic(), 0.0
-    caught, kept, survivors = 0, 0, 0
-    for mutation in chosen:
+    start = time.monotonic()
+    count = {"in order": 0, "at random": 0, "kept": 0, "survived": 0}
+    results = {}
+
+    def check(mutation):
         begun = time.monotonic()
-        if caught + kept + survivors and not arguments.all and (
-                begun - start + slowest > arguments.seconds):
-            break
-        if isinstance(mutation, StepMutation) and not arguments.all and arguments.kind != "step":
-            continue  # compiling the copy alone takes longer than a sample may
-        known = re.sub(r":\d+: ", ": ", mutation.name, count=1)
-        if known not in mutations.CAUGHT and not arguments.all:
-            continue
-        test = mutation.check(arguments, seed)
-        took = time.monotonic() - begun
-        slowest = max(slowest, took)
-        if test:
-            caught += 1
-            verdict = f"caught by: {test}"
-        elif mutation.kept():
-            kept += 1
-            verdict = f"kept: {mutation.kept()}"
-        else:
-            survivors += 1
-            verdict = "SURVIVED"
-        print(f"{took:5.1f} s  {mutation.name}\n         {verdict}", flush=True)
-    tried = caught + kept + survivors
-    print(f"mutations caught {caught} of {tried}, kept with an argument {kept}, "
-          f"survived {survivors} ({len(everything)} in all)")
-    return 1 if survivors or not tried else 0
+        if not arguments.all and begun - start > arguments.seconds:
+            return
+        cases = None if arguments.all else [known[mutation.key]]
+        found = mutation.check(arguments, seed, cases)
+        how = found[0] if found else "kept" if mutation.kept() else "survived"
+        count[how] += 1
+        results.setdefault(mutation.key, []).append(found)
+        verdict = (f"caught {how} by: {found[1]}" if found else
+                   f"kept: {mutation.kept()}" if how == "kept" else "SURVIVED")
+        print(f"{time.monotonic() - begun:5.1f} s  {mutation.name}\n         {verdict}", flush=True)
+
+    orders = [m for m in chosen if isinstance(m, Order)]
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        list(pool.map(check, orders))
+    for step in chosen:  # one after the other: they share a copy
+        if isinstance(step, StepMutation):
+            check(step)
+    if arguments.record:
+        for key, found in results.items():
+            known.pop(key, None)
+            if all(f and f[0] == "in order" for f in found):
+                known[key] = found[0][1]
+        CAUGHT.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    print(f"mutations caught {count['in order'] + count['at random']} of {sum(count.values())} "
+          f"({count['in order']} in order, {count['at random']} at random), kept with an argument "
+          f"{count['kept']}, survived {count['survived']} ({len(everything)} in all)")
+    return 1 if count["survived"] or not sum(count.values()) else 0
 
 
 if __name__ == "__main__":

@@ -92,15 +92,3 @@ KEPT = {
      "acquire -> relaxed"):
         "nobody uses what a failed move saw, but who does would need it, and it costs nothing",
 }
-
-# Mutations that were seen to be caught: samples are drawn from these alone, so that a sample fails
-# only when a test has lost its teeth. What stands neither here nor in KEPT has not been tried yet:
-# `mutate.py --all` tries everything.
-CAUGHT = {
-    'common/doorbell.hpp: seq_cst -> acquire: if (word.load(std::memory_order_seq_cst) & mask) return false;',
-    'worker/completion.hpp: release -> relaxed: slot.state.store(done.raw(), std::memory_order_release);',
-    'common/completion_queue.hpp: seq_cst -> acquire: return CompletionWord(cells_[last & mask_].load(std::memory_order_seq_cst)).lap() ==',
-    'worker/completion.hpp: complete: do not ring the client',
-    'client/channel_impl.cpp: S2: set no ready bit',
-    'client/channel_impl.cpp: cancel: do not ask who won the slot',
-}
