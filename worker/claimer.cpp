@@ -249,8 +249,9 @@ bool Claimer::may_have_left(std::uint32_t v) const {
          victim.batch_ns.get() != emptied_ns_[v];
 }
 
-// Work that is ready and that we have not claimed, in whatever channel and priority; or that another
-// has claimed and may not get to: it rang one sleeper for all its list, and that may have been us.
+// Work that is ready and that we have not claimed, in whatever channel and priority; or that
+// another has claimed and may not get to: it rang one sleeper for all its list, and that may have
+// been us.
 bool Claimer::leaves_work() const {
   for (const auto& doorbell : channels_.doorbells()) {
     for (std::uint32_t priority = 0; priority < kPriorities; ++priority) {

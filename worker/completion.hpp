@@ -32,7 +32,8 @@ inline bool complete(WorkerChannel& channel, JobRun& job, StateWord running, std
   // Before the next job, which may take an hour.
   auto& waiting = channel.view.header().waiting;
   const std::uint32_t wanted = waiting.load(std::memory_order_seq_cst);
-  // The exchange only decides who rings (relaxed): the load above is ordered with the client's look.
+  // The exchange only decides who rings (relaxed): the load above is ordered with the client's
+  // look.
   if (WaitingWord::reached(wanted, channel.completions.position()) &&
       waiting.exchange(WaitingWord::none, std::memory_order_relaxed) != WaitingWord::none) {
     if (!ring_bell(channel.client_event.get(), channel.trusted) && errno == EBADF)

@@ -18,8 +18,8 @@
 // The systematic search is bounded as CHESS and its successors are, by *deviations*: choices other
 // than the plain one (this thread goes on; at a wait or an end, the first one that can; a load
 // returns the newest store; nobody dies). It runs all executions with none, then all with at most
-// one, two, three, then all within the other bounds. A depth that was searched to its end is a proof
-// for these executions: it does not depend on a seed. Few bugs need more than three.
+// one, two, three, then all within the other bounds. A depth that was searched to its end is a
+// proof for these executions: it does not depend on a seed. Few bugs need more than three.
 //
 // The other bounds: `preemptions` (a switch away from a thread that could have gone on) and `stale`
 // (loads of anything but the newest store, and stores placed before others).
@@ -46,9 +46,9 @@ struct Options {
   // 0: systematic. Else executions are drawn at random from this seed, with any number
   // of preemptions and twice as many stale loads.
   std::uint64_t seed = 0;
-  // Random only: odds of a preemption at a step, and of a stale load, one in so many. Every execution
-  // draws its own: these, or up to 32 times less often. (With frequent switches no thread comes far
-  // while another stands still; with rare ones that is all that happens.)
+  // Random only: odds of a preemption at a step, and of a stale load, one in so many. Every
+  // execution draws its own: these, or up to 32 times less often. (With frequent switches no thread
+  // comes far while another stands still; with rare ones that is all that happens.)
   std::uint32_t preempt_odds = 12;
   std::uint32_t stale_odds = 6;
 };

@@ -103,8 +103,8 @@ class Machine {
   std::mt19937_64 dice_;
   std::uint32_t preempt_odds_ = 1, stale_odds_ = 1;  // of this execution
   int preemptions_ = 0, stale_ = 0, kills_ = 0, deviations_ = 0;
-  int depth_ = 0;      // deviations allowed now
-  bool cut_ = false;   // somewhere at this depth one more could have been made
+  int depth_ = 0;     // deviations allowed now
+  bool cut_ = false;  // somewhere at this depth one more could have been made
 
   // threads
   std::vector<std::unique_ptr<Thread>> threads_;
