@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "common/control.hpp"
+#include "worker/exec/run_command.hpp"
 
 namespace jobring {
 namespace {
@@ -13,7 +14,13 @@ namespace {
 [[noreturn]] void leave(const Error& error) {
   // The normal end when the daemon goes away is silent; anything else is worth a line in the
   // daemon's log.
-  if (error.code == Errc::no_daemon) _exit(0);
+  if (error.code == Errc::no_daemon) {
+    // Its end is seen here before the signal that tells of it (leave.hpp): what commands have left
+    // must not outlive us either way.
+    spare_nobody();
+    reap_strays();
+    _exit(0);
+  }
   if (error.code == Errc::full) {
     std::fprintf(
         stderr, "%s\n",
