@@ -133,6 +133,15 @@ std::vector<Row> throughput(const Settings& s) {
           [&] { return future_rate(pool, s.seconds); }, blocking));
     }
   }
+  // Threads of one process instead of two processes: the same protocol, so the same rate is the
+  // aim.
+  const Daemon daemon(s, "\"model\": \"thread\", \"threads\": 2"), processes(s, workers(2));
+  jobring::Channel lanes = daemon.connect().channel();
+  jobring::Channel channel = processes.connect().channel();
+  rows.push_back(compare(
+      s, row("64 B echo, depth 1024, 2 threads", "jobs/s", "2 workers", 0.95),
+      [&] { return echo_rate(lanes, s.seconds, 1024); },
+      [&] { return echo_rate(channel, s.seconds, 1024); }));
   return rows;
 }
 

@@ -39,9 +39,9 @@ JOBRING_MESSAGE(StatusReply, "status", )
 JOBRING_MESSAGE(ErrorReply, "error", F(kind) F(what) F(where) F(hint))
 JOBRING_MESSAGE(WorkerHello, "hello", F(version) F(handlers))
 JOBRING_MESSAGE(WorkerFailed, "failed", F(what))
-JOBRING_MESSAGE(MapRequest, "map", F(channel))
-JOBRING_MESSAGE(StdioRequest, "stdio", F(channel))
-JOBRING_MESSAGE(Unmapped, "unmapped", F(channel))
+JOBRING_MESSAGE(MapRequest, "map", F(channel) F(lane))
+JOBRING_MESSAGE(StdioRequest, "stdio", F(channel) F(lane))
+JOBRING_MESSAGE(Unmapped, "unmapped", F(channel) F(lane))
 JOBRING_MESSAGE(ChannelBroken, "broken", F(channel) F(reason))
 JOBRING_MESSAGE(Welcome, "welcome",
                 F(index) F(workers) F(spin_ns) F(batch) F(max_jobs) F(max_rss) F(kill_grace_ms)
@@ -49,10 +49,10 @@ JOBRING_MESSAGE(Welcome, "welcome",
                         F(max_in_flight))
 JOBRING_MESSAGE(DoorbellAdded, "doorbell", F(doorbell) F(uid))
 JOBRING_MESSAGE(ChannelMapped, "mapped",
-                F(channel) F(slots) F(max_payload) F(max_result) F(uid) F(gid))
-JOBRING_MESSAGE(StdioReply, "stdio", F(channel))
-JOBRING_MESSAGE(ChannelClosed, "closed", F(channel))
-JOBRING_MESSAGE(StopJob, "stop", F(channel) F(slot) F(generation) F(signal))
+                F(channel) F(slots) F(max_payload) F(max_result) F(uid) F(gid) F(lane))
+JOBRING_MESSAGE(StdioReply, "stdio", F(channel) F(lane))
+JOBRING_MESSAGE(ChannelClosed, "closed", F(channel) F(lane))
+JOBRING_MESSAGE(StopJob, "stop", F(channel) F(slot) F(generation) F(signal) F(lane))
 JOBRING_MESSAGE(Drain, "drain", )
 
 #undef F

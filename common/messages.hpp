@@ -81,6 +81,9 @@ struct ErrorReply {
 using ClientReply = std::variant<OpenReply, PongReply, StatusReply, ErrorReply>;
 
 // ---- worker → supervisor
+//
+// A process of a thread pool has several lanes, each with an owner id of its own: `lane` counts
+// from 0 in each process, and is always 0 in one of another kind.
 
 struct WorkerHello {
   std::uint32_t version = 0;
@@ -92,12 +95,15 @@ struct WorkerFailed {
 };
 struct MapRequest {
   std::uint32_t channel = 0;
+  std::uint32_t lane = 0;
 };
 struct StdioRequest {
   std::uint32_t channel = 0;
+  std::uint32_t lane = 0;
 };
 struct Unmapped {
   std::uint32_t channel = 0;
+  std::uint32_t lane = 0;
 };
 // The client of this channel wrote nonsense into it.
 struct ChannelBroken {
@@ -109,10 +115,11 @@ using WorkerReport =
 
 // ---- supervisor → worker
 
-// Descriptors: the pool page, then one eventfd per worker that only workers and supervisor ring.
+// Descriptors: the pool page, then one eventfd per lane of the pool that only workers and
+// supervisor ring.
 struct Welcome {
-  std::uint32_t index = 0;  // of the worker in its pool
-  std::uint32_t workers = 0;
+  std::uint32_t index = 0;    // of the process's first lane among those of the pool
+  std::uint32_t workers = 0;  // lanes of the pool
   std::uint64_t spin_ns = 0;
   std::uint32_t batch = 1;
   std::uint64_t max_jobs = 0;
@@ -126,14 +133,14 @@ struct Welcome {
   std::uint32_t threads = 1;      // lanes of this process: owners index + 1 .. index + threads
   std::uint32_t max_in_flight = 1;
 };
-// Descriptors: the doorbell's page, then one eventfd per worker of the pool.
+// Descriptors: the doorbell's page, then one eventfd per lane of the process.
 struct DoorbellAdded {
   std::uint32_t doorbell = 0;
   std::uint32_t uid = 0;
 };
 // The answer to a map request, or an offer to an idle worker when a channel opens. Descriptors:
-// segment, the client's bell, and, in an answer, the client's stdin, stdout and stderr if the channel
-// has them. None if the channel is gone (slots is 0).
+// segment, the client's bell, and, in an answer, the client's stdin, stdout and stderr if the
+// channel has them. None if the channel is gone (slots is 0).
 struct ChannelMapped {
   std::uint32_t channel = 0;
   std::uint32_t slots = 0;
@@ -141,19 +148,23 @@ struct ChannelMapped {
   std::uint64_t max_result = 0;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
+  std::uint32_t lane = 0;
 };
 // Three descriptors, or none if the channel has none or is gone.
 struct StdioReply {
   std::uint32_t channel = 0;
+  std::uint32_t lane = 0;
 };
 struct ChannelClosed {
   std::uint32_t channel = 0;
+  std::uint32_t lane = 0;
 };
 struct StopJob {
   std::uint32_t channel = 0;
   std::uint32_t slot = 0;
   std::uint64_t generation = 0;  // of its RUNNING word
   std::int32_t signal = 15;
+  std::uint32_t lane = 0;
 };
 // Finish what is ready, then exit.
 struct Drain {};

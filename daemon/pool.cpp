@@ -27,6 +27,9 @@ Pool::Pool(const PoolConfig& config, std::vector<std::string> command, Host host
   for (std::uint32_t i = 0; i < config_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(host_.config.restart));
     workers_.back()->index = i;
+    workers_.back()->lanes.resize(config_.lanes_each());
+    for (std::uint32_t l = 0; l < config_.lanes_each(); ++l)
+      workers_.back()->lanes[l].index = i * config_.lanes_each() + l;
   }
 }
 
@@ -40,13 +43,13 @@ Result<void> Pool::start() {
   page_segment_ = std::move(*segment);
   page_read_only_ = std::move(*read_only);
   page_mapping_ = std::move(*mapping);
-  for (std::uint32_t i = 0; i < config_.workers; ++i) {
+  for (std::uint32_t i = 0; i < config_.lanes(); ++i) {
     auto event = create_event();
     if (!event) return event.error();
     worker_events_.push_back(std::move(*event));
   }
   page().version.set(kShmVersion);
-  page().workers.set(config_.workers);
+  page().workers.set(config_.lanes());
   for (auto& worker : workers_) launch(*worker);
   return {};
 }
@@ -140,11 +143,11 @@ void Pool::handle(Worker& worker, const WorkerHello& hello) {
     std::vector<int> fds{page_segment_.get()};
     for (const UniqueFd& event : worker_events_) fds.push_back(event.get());
     send(worker,
-         Welcome{worker.index, config_.workers, std::uint64_t(config_.spin.count()), config_.batch,
-                 config_.max_jobs, config_.max_rss, milliseconds(host_.config.kill_grace),
-                 config_.run_as == RunAs::client, config_.modules, config_.strays == Strays::keep,
-                 config_.name, to_string(config_.model), config_.lanes_each(),
-                 config_.max_in_flight},
+         Welcome{worker.lanes.front().index, config_.lanes(), std::uint64_t(config_.spin.count()),
+                 config_.batch, config_.max_jobs, config_.max_rss,
+                 milliseconds(host_.config.kill_grace), config_.run_as == RunAs::client,
+                 config_.modules, config_.strays == Strays::keep, config_.name,
+                 to_string(config_.model), config_.lanes_each(), config_.max_in_flight},
          fds);
     for (const DoorbellSet& set : doorbells_) send_doorbell(worker, set);
     worker.welcomed = true;
@@ -165,15 +168,15 @@ void Pool::handle(Worker& worker, const WorkerFailed& failed) {
 
 void Pool::handle(Worker& worker, const MapRequest& request) {
   const auto found = channels_.find(request.channel);
-  if (found == channels_.end() || found->second->closed) {
-    send(worker, ChannelMapped{request.channel, 0, 0, 0, 0, 0});
+  if (found == channels_.end() || found->second->closed || request.lane >= worker.lanes.size()) {
+    send(worker, ChannelMapped{request.channel, 0, 0, 0, 0, 0, request.lane});
   } else {
-    send_channel(worker, *found->second, true);
+    send_channel(worker, request.lane, *found->second, true);
   }
 }
 
-void Pool::send_channel(Worker& worker, Channel& channel, bool with_stdio) {
-  channel.mapped_by.set(worker.index);
+void Pool::send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bool with_stdio) {
+  channel.mapped_by.set(worker.lanes[lane].index);
   const ChannelShape& shape = channel.view.shape();
   std::vector<int> fds{channel.segment.get(), channel.client_event.get()};
   if (with_stdio) {
@@ -181,7 +184,7 @@ void Pool::send_channel(Worker& worker, Channel& channel, bool with_stdio) {
   }
   send(worker,
        ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
-                     channel.peer.gid},
+                     channel.peer.gid, lane},
        fds);
 }
 
@@ -189,10 +192,13 @@ void Pool::send_channel(Worker& worker, Channel& channel, bool with_stdio) {
 // start: let a worker that sleeps map it meanwhile.
 void Pool::offer_to_sleeper(Channel& channel) {
   for (auto& worker : workers_) {
-    const bool sleeps = page().sleeping[worker->index / 64].load() >> (worker->index % 64) & 1;
-    if (!sleeps || worker->state != WorkerState::running) continue;
-    send_channel(*worker, channel, false);
-    return;
+    if (worker->state != WorkerState::running) continue;
+    for (std::uint32_t l = 0; l < worker->lanes.size(); ++l) {
+      const std::uint32_t index = worker->lanes[l].index;
+      if ((page().sleeping[index / 64].load() >> (index % 64) & 1) == 0) continue;
+      send_channel(*worker, l, channel, false);
+      return;
+    }
   }
 }
 
@@ -202,13 +208,13 @@ void Pool::handle(Worker& worker, const StdioRequest& request) {
   if (found != channels_.end()) {
     for (const ForeignFd& fd : found->second->stdio) fds.push_back(fd.get());
   }
-  send(worker, StdioReply{request.channel}, fds);
+  send(worker, StdioReply{request.channel, request.lane}, fds);
 }
 
 void Pool::handle(Worker& worker, const Unmapped& unmapped) {
   const auto found = channels_.find(unmapped.channel);
-  if (found == channels_.end()) return;
-  found->second->mapped_by.reset(worker.index);
+  if (found == channels_.end() || unmapped.lane >= worker.lanes.size()) return;
+  found->second->mapped_by.reset(worker.lanes[unmapped.lane].index);
   forget_if_unmapped(unmapped.channel);
 }
 
@@ -230,7 +236,7 @@ void Pool::send(Worker& worker, const WorkerOrder& order, std::span<const int> f
 
 void Pool::send_doorbell(Worker& worker, const DoorbellSet& set) {
   std::vector<int> fds{set.segment.get()};
-  for (const UniqueFd& event : set.events) fds.push_back(event.get());
+  for (const Lane& lane : worker.lanes) fds.push_back(set.events[lane.index].get());
   send(worker, DoorbellAdded{set.index, set.uid}, fds);
 }
 
@@ -291,7 +297,7 @@ Result<DoorbellSet*> Pool::doorbell_for(uid_t uid) {
                  "pool " + config_.name,
                  {}};
   }
-  auto created = DoorbellSet::create(std::uint32_t(doorbells_.size()), uid, config_.workers);
+  auto created = DoorbellSet::create(std::uint32_t(doorbells_.size()), uid, config_.lanes());
   if (!created) return created.error();
   doorbells_.push_back(std::move(*created));
   for (auto& worker : workers_) {
@@ -340,7 +346,7 @@ Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& 
                   config_.max_result,
                   config_.extent_cache,
                   std::uint64_t(config_.spin.count()),
-                  config_.workers};
+                  config_.lanes()};
   opened.fds = {channel.segment.get(), set.segment.get(), page_read_only_.get(),
                 channel.client_end.get()};
   opened.client_end = std::move(channel.client_end);
@@ -366,8 +372,10 @@ void Pool::close_channel(std::uint32_t id) {
     });
   }
   for (auto& worker : workers_) {
-    if (channel.mapped_by[worker->index] && worker->state == WorkerState::running)
-      send(*worker, ChannelClosed{id});
+    if (worker->state != WorkerState::running) continue;
+    for (std::uint32_t l = 0; l < worker->lanes.size(); ++l) {
+      if (channel.mapped_by[worker->lanes[l].index]) send(*worker, ChannelClosed{id, l});
+    }
   }
   forget_if_unmapped(id);
 }
@@ -378,7 +386,9 @@ void Pool::forget_if_unmapped(std::uint32_t id) {
   // The next channel may have the same number, and its jobs the same words: a stop that waits for
   // its time must not find them.
   for (auto& worker : workers_) {
-    if (worker->stop && worker->stop->channel == id) worker->stop.reset();
+    for (Lane& lane : worker->lanes) {
+      if (lane.stop && lane.stop->channel == id) lane.stop.reset();
+    }
   }
   doorbell_of(*found->second).taken.reset(found->second->ready_bit);
   channels_.erase(found);

@@ -6,8 +6,8 @@
 //   down ──launch──► starting ──hello──► running ──process died──► dead ──settled──► down
 //                       └──────────────process died────────────────►┘
 //
-// Settled: its descendants are dead as well, and no slot names it any more. Only then is its owner
-// id (index + 1) used again.
+// Settled: its descendants are dead as well, and no slot names any of its lanes any more. Only then
+// are its owner ids (the lanes' index + 1) used again.
 #pragma once
 
 #include <array>
@@ -56,26 +56,36 @@ struct Condemned {
   Outcome outcome;  // killed or timed_out
 };
 
+// One of the loops of a worker process: the only one, or a thread of a thread pool's. To the shared
+// memory it is a worker: it has an owner id, a page entry and events of its own.
+struct Lane {
+  std::uint32_t index = 0;  // in the pool
+  std::optional<StopOrder> stop;
+  EventLoop::Handle stopped_timeout;
+
+  std::uint32_t owner() const { return index + 1; }
+};
+
+// A worker process.
 struct Worker {
   std::uint32_t index = 0;
+  std::vector<Lane> lanes;
   WorkerState state = WorkerState::down;
   LaunchedWorker process;
   EventLoop::Handle death_watch, control_watch, output_watch, restart_timer;
   OutputTail output;
   RestartPolicy policy;
-  std::optional<StopOrder> stop;
   bool welcomed = false;  // it has its settings; further doorbells are sent to it as they come
   bool ready = false;     // it has started: loaded its modules and said so
   std::vector<Condemned> condemned;
   bool stopped = false;  // by SIGSTOP or the like; pool_stopped.cpp
-  EventLoop::Handle stopped_timeout, hangup_timer;
+  EventLoop::Handle hangup_timer;
   bool killed_for_hangup = false;  // we sent KILL: it had lost its control socket
   std::uint64_t max_rss = 0;       // bytes, of the dead process
   std::uint32_t starts = 0;
   int wait_status = 0;
 
   explicit Worker(const RestartConfig& restart) : policy(restart) {}
-  std::uint32_t owner() const { return index + 1; }
 };
 
 class Pool {
@@ -143,15 +153,16 @@ class Pool {
   void on_hangup(Worker& worker);
   void on_stopped(Worker& worker, int signal);
   void on_continued(Worker& worker);
-  void watch_timeout(Worker& worker);
+  void watch_timeout(Worker& worker, Lane& lane);
   void settle(Worker& worker);
   std::uint32_t end_condemned(Worker& worker);
+  void recover_lane(const Lane& lane, const Death& death, Recovered& total);
   void note_crash(const Channel& channel, const EndedJob& job, const Death& death);
   void schedule_restart(Worker& worker, bool was_ready);
   bool has_waiting_jobs() const;
   Death describe_death(const Worker& worker) const;
   void send(Worker& worker, const WorkerOrder& order, std::span<const int> fds = {});
-  void send_channel(Worker& worker, Channel& channel, bool with_stdio);
+  void send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bool with_stdio);
   void offer_to_sleeper(Channel& channel);
   void send_doorbell(Worker& worker, const DoorbellSet& set);
   void stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal);
@@ -164,13 +175,16 @@ class Pool {
   }
   Result<DoorbellSet*> doorbell_for(uid_t uid);
   std::string title(const Worker& worker) const;
+  // A lane by its index in the pool, and the process that it is in.
+  Lane& lane(std::uint32_t index) { return worker_of(index).lanes[index % config_.lanes_each()]; }
+  Worker& worker_of(std::uint32_t lane) { return *workers_[lane / config_.lanes_each()]; }
 
   PoolConfig config_;
   std::vector<std::string> command_;
   Host host_;
   UniqueFd page_segment_, page_read_only_;
   Mapping page_mapping_;
-  std::vector<UniqueFd> worker_events_;  // one per worker, known to workers and us only
+  std::vector<UniqueFd> worker_events_;  // one per lane, known to workers and us only
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<DoorbellSet> doorbells_;
   std::map<std::uint32_t, std::unique_ptr<Channel>> channels_;  // by id

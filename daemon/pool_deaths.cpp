@@ -26,7 +26,7 @@ void Pool::on_death(Worker& worker) {
   worker.max_rss = std::uint64_t(used.ru_maxrss) << 10;
   worker.death_watch.reset();
   worker.hangup_timer.reset();
-  worker.stopped_timeout.reset();
+  for (Lane& lane : worker.lanes) lane.stopped_timeout.reset();
   worker.control_watch.reset();
   if (worker.output_watch) on_output(worker);  // its last words
   worker.output_watch.reset();
@@ -47,7 +47,6 @@ void Pool::settle_dead_workers() {
 
 Death Pool::describe_death(const Worker& worker) const {
   Death death;
-  death.worker = std::uint16_t(worker.index);
   death.crash_limit = config_.crash_limit;
   std::string how;
   if (WIFSIGNALED(worker.wait_status)) {
@@ -83,10 +82,12 @@ Death Pool::describe_death(const Worker& worker) const {
 
 // The jobs for which the worker was ended, by us or by itself. Whatever else it ran has crashed.
 std::uint32_t Pool::end_condemned(Worker& worker) {
-  const WorkerEntry& entry = page().worker(worker.index);
-  if (const std::uint64_t generation = entry.timed_out.get(); generation != 0) {
+  for (const Lane& lane : worker.lanes) {
+    const WorkerEntry& entry = page().worker(lane.index);
+    const std::uint64_t generation = entry.timed_out.get();
+    if (generation == 0) continue;
     worker.condemned.push_back({entry.job_channel.get(), entry.job_slot.get(),
-                                StateWord(SlotState::running, worker.owner(), generation),
+                                StateWord(SlotState::running, lane.owner(), generation),
                                 Outcome::timed_out});
   }
   std::uint32_t ended = 0;
@@ -96,7 +97,7 @@ std::uint32_t Pool::end_condemned(Worker& worker) {
     Death death;
     death.outcome = job.outcome;
     death.signal = WIFSIGNALED(worker.wait_status) ? WTERMSIG(worker.wait_status) : 0;
-    death.worker = std::uint16_t(worker.index);
+    death.worker = std::uint16_t(job.running.owner() - 1);
     if (job.outcome == Outcome::killed) {
       death.message = "killed on request, with its worker, because it did not stop by itself";
     } else {
@@ -110,16 +111,13 @@ std::uint32_t Pool::end_condemned(Worker& worker) {
   return ended;
 }
 
-void Pool::settle(Worker& worker) {
-  Recovered total;
-  total.ended = end_condemned(worker);
-  const Death death = describe_death(worker);
-  const WorkerEntry& entry = page().worker(worker.index);
+void Pool::recover_lane(const Lane& lane, const Death& death, Recovered& total) {
+  const WorkerEntry& entry = page().worker(lane.index);
   past_jobs_ += entry.jobs.get();
   past_failed_ += entry.failed.get();
   for (auto& [id, channel] : channels_) {
     const Recovered r =
-        recover_channel(channel->view, worker.owner(), death, [&](const EndedJob& job) {
+        recover_channel(channel->view, lane.owner(), death, [&](const EndedJob& job) {
           // The worker's own page says what it ran: words in the channel could be forged.
           const bool its_own = entry.job_channel.get() == id && entry.job_slot.get() == job.slot &&
                                entry.job_generation.get() == job.running.generation();
@@ -128,12 +126,26 @@ void Pool::settle(Worker& worker) {
         });
     total.requeued += r.requeued;
     total.ended += r.ended;
+    channel->mapped_by.reset(lane.index);
+  }
+}
+
+void Pool::settle(Worker& worker) {
+  Recovered total;
+  total.ended = end_condemned(worker);
+  Death death = describe_death(worker);
+  std::uint64_t jobs = 0;  // that it ended itself
+  for (const Lane& lane : worker.lanes) {
+    jobs += page().worker(lane.index).jobs.get();
+    death.worker = std::uint16_t(lane.index);
+    recover_lane(lane, death, total);
+  }
+  for (auto& [id, channel] : channels_) {
     if (channel->closed) cancel_waiting(channel->view);
-    channel->mapped_by.reset(worker.index);
   }
   // It became ready and then found that it cannot serve a single channel: a limit is too low for
   // it, and another one would fare no better.
-  const bool useless = worker.ready && entry.jobs.get() == 0 && WIFEXITED(worker.wait_status) &&
+  const bool useless = worker.ready && jobs == 0 && WIFEXITED(worker.wait_status) &&
                        WEXITSTATUS(worker.wait_status) == kExitConfig;
   const bool was_ready = worker.ready && !useless;
   // It left by itself, and not from within a job.
@@ -156,10 +168,12 @@ void Pool::settle(Worker& worker) {
       log::warning(line);
     }
   }
-  clear_worker(page(), worker.index);
-  page().worker(worker.index).jobs.set(0);
-  page().worker(worker.index).failed.set(0);
-  worker.stop.reset();
+  for (Lane& lane : worker.lanes) {
+    clear_worker(page(), lane.index);
+    page().worker(lane.index).jobs.set(0);
+    page().worker(lane.index).failed.set(0);
+    lane.stop.reset();
+  }
   worker.condemned.clear();
   worker.killed_for_hangup = false;
   worker.stopped = false;

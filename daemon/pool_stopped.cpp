@@ -36,30 +36,32 @@ void Pool::notice_stops() {
 void Pool::on_stopped(Worker& worker, int signal) {
   worker.stopped = true;
   // It may have been lying down; whoever rings it now rings in vain.
-  page().sleeping[worker.index / 64].fetch_and(~(std::uint64_t{1} << (worker.index % 64)),
-                                               std::memory_order_seq_cst);
   std::uint32_t returned = 0;
-  for (auto& [id, channel] : channels_) returned += requeue_claimed(channel->view, worker.owner());
+  for (const Lane& lane : worker.lanes) {
+    page().sleeping[lane.index / 64].fetch_and(~(std::uint64_t{1} << (lane.index % 64)),
+                                               std::memory_order_seq_cst);
+    for (auto& [id, channel] : channels_) returned += requeue_claimed(channel->view, lane.owner());
+  }
   log::warning(
       title(worker) + " was stopped by signal " + std::to_string(signal) + " (" +
       strsignal(signal) +
       "); what it runs waits for SIGCONT, jobs returned to the queue: " + std::to_string(returned));
-  watch_timeout(worker);
+  for (Lane& lane : worker.lanes) watch_timeout(worker, lane);
   rearm_all();
 }
 
 void Pool::on_continued(Worker& worker) {
   if (!worker.stopped) return;
   worker.stopped = false;
-  worker.stopped_timeout.reset();
+  for (Lane& lane : worker.lanes) lane.stopped_timeout.reset();
   log::info(title(worker) + " goes on");
-  // Its sleeping bit is gone, so nobody else would.
-  ring(worker_events_[worker.index].get());
+  // Its sleeping bits are gone, so nobody else would.
+  for (const Lane& lane : worker.lanes) ring(worker_events_[lane.index].get());
 }
 
-// The time-out of the job that it runs, and the grace that the job has after it.
-void Pool::watch_timeout(Worker& worker) {
-  const WorkerEntry& entry = page().worker(worker.index);
+// The time-out of the job that a lane runs, and the grace that the job has after it.
+void Pool::watch_timeout(Worker& worker, Lane& lane) {
+  const WorkerEntry& entry = page().worker(lane.index);
   const auto found = channels_.find(entry.job_channel.get());
   const std::uint32_t slot = entry.job_slot.get();
   if (entry.busy.get() == 0 || found == channels_.end() ||
@@ -68,13 +70,13 @@ void Pool::watch_timeout(Worker& worker) {
   const std::uint32_t timeout_ms = found->second->view.slot(slot).timeout_ms.get();
   if (timeout_ms == 0) return;
   const Condemned job{entry.job_channel.get(), slot,
-                      StateWord(SlotState::running, worker.owner(), entry.job_generation.get()),
+                      StateWord(SlotState::running, lane.owner(), entry.job_generation.get()),
                       Outcome::timed_out};
   const std::uint64_t ends = entry.job_started_ns.get() + std::uint64_t(timeout_ms) * 1'000'000;
   const std::uint64_t now = now_ns();
   const auto left = std::chrono::nanoseconds(ends > now ? ends - now : 0) + host_.config.kill_grace;
-  worker.stopped_timeout = host_.loop.after(left, [this, &worker, job] {
-    const WorkerEntry& current = page().worker(worker.index);
+  lane.stopped_timeout = host_.loop.after(left, [this, &worker, &lane, job] {
+    const WorkerEntry& current = page().worker(lane.index);
     const bool still = worker.stopped && worker.state == WorkerState::running &&
                        current.busy.get() != 0 &&
                        current.job_generation.get() == job.running.generation();

@@ -26,8 +26,9 @@ void Pool::kill_job(const KillRequest& request) {
 
 void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal) {
   const std::uint32_t index = running.owner() - 1;
-  if (index >= workers_.size() || signal < 1 || signal >= NSIG) return;
-  Worker& worker = *workers_[index];
+  if (index >= config_.lanes() || signal < 1 || signal >= NSIG) return;
+  Worker& worker = worker_of(index);
+  Lane& lane = this->lane(index);
   if (worker.state != WorkerState::running) return;
   // The slot's word is the client's to scribble on; the worker's own entry must agree before a
   // worker is bothered.
@@ -38,34 +39,34 @@ void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running,
   }
   // We write nothing into the slot: the job may end at this moment, and the next one there would be
   // hit. Its client has raised kill_request, or is gone, which the channel's `closing` says.
-  const StopJob order{channel.id, slot, running.generation(), signal};
+  const StopJob order{channel.id, slot, running.generation(), signal, index % config_.lanes_each()};
   const std::uint64_t mask = std::uint64_t{1} << (signal - 1);
-  if (worker.stop && worker.stop->channel == channel.id && worker.stop->slot == slot &&
-      worker.stop->running == running) {
+  if (lane.stop && lane.stop->channel == channel.id && lane.stop->slot == slot &&
+      lane.stop->running == running) {
     // Each signal once: a function does not read its worker's orders, and a worker that has too
     // many unread is taken for dead.
-    if ((std::exchange(worker.stop->signals, worker.stop->signals | mask) & mask) == 0)
+    if ((std::exchange(lane.stop->signals, lane.stop->signals | mask) & mask) == 0)
       send(worker, order);
     return;
   }
   send(worker, order);
   // A command is ended by its worker within kill_grace; a function that does not look goes with its
   // worker.
-  auto deadline =
-      host_.loop.after(host_.config.kill_grace + std::chrono::milliseconds(200), [this, &worker] {
-        if (!worker.stop || worker.state != WorkerState::running) return;
-        const WorkerEntry& current = page().worker(worker.index);
+  auto deadline = host_.loop.after(
+      host_.config.kill_grace + std::chrono::milliseconds(200), [this, &worker, &lane] {
+        if (!lane.stop || worker.state != WorkerState::running) return;
+        const WorkerEntry& current = page().worker(lane.index);
         const bool still = current.busy.get() != 0 &&
-                           current.job_channel.get() == worker.stop->channel &&
-                           current.job_slot.get() == worker.stop->slot &&
-                           current.job_generation.get() == worker.stop->running.generation();
-        const StopOrder stop = std::move(*worker.stop);
-        worker.stop.reset();
+                           current.job_channel.get() == lane.stop->channel &&
+                           current.job_slot.get() == lane.stop->slot &&
+                           current.job_generation.get() == lane.stop->running.generation();
+        const StopOrder stop = std::move(*lane.stop);
+        lane.stop.reset();
         if (!still) return;
         worker.condemned.push_back({stop.channel, stop.slot, stop.running, Outcome::killed});
         kill(worker.process.pid, SIGKILL);
       });
-  worker.stop = StopOrder{channel.id, slot, running, mask, std::move(deadline)};
+  lane.stop = StopOrder{channel.id, slot, running, mask, std::move(deadline)};
 }
 
 }  // namespace jobring

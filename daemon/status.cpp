@@ -54,13 +54,15 @@ Json current_job(const Pool& pool, const WorkerEntry& entry) {
   return job;
 }
 
-Json worker_json(const Pool& pool, const Worker& worker) {
-  const WorkerEntry& entry = pool.page().worker(worker.index);
+// One for each lane: in a thread pool several have the pid, and the memory, of one process.
+Json lane_json(const Pool& pool, const Worker& worker, const Lane& lane) {
+  const WorkerEntry& entry = pool.page().worker(lane.index);
   const bool up = worker.state == WorkerState::running;
   const bool busy = up && entry.busy.get() != 0;
-  const bool sleeping = pool.page().sleeping[worker.index / 64].load() >> (worker.index % 64) & 1;
+  const bool sleeping = pool.page().sleeping[lane.index / 64].load() >> (lane.index % 64) & 1;
   Json json;
-  json["index"] = worker.index;
+  json["index"] = lane.index;
+  json["process"] = worker.index;
   json["pid"] = up || worker.state == WorkerState::starting ? worker.process.pid : 0;
   json["state"] = worker.state == WorkerState::starting ? "starting"
                   : !up                                 ? "down"
@@ -128,6 +130,7 @@ Json crashed_json(const CrashedJob& job) {
 Json pool_json(const Pool& pool) {
   Json json;
   json["name"] = pool.config().name;
+  json["model"] = to_string(pool.config().model);
   bool running = false;
   for (const auto& worker : pool.workers()) running |= worker->state == WorkerState::running;
   json["state"] = !pool.broken_reason().empty() ? "broken" : running ? "running" : "backing_off";
@@ -135,9 +138,11 @@ Json pool_json(const Pool& pool) {
   std::uint64_t jobs = pool.past_jobs(), failed = pool.past_failed(), queued = 0;
   json["workers"] = Json::array();
   for (const auto& worker : pool.workers()) {
-    json["workers"].push_back(worker_json(pool, *worker));
-    jobs += pool.page().worker(worker->index).jobs.get();
-    failed += pool.page().worker(worker->index).failed.get();
+    for (const Lane& lane : worker->lanes) {
+      json["workers"].push_back(lane_json(pool, *worker, lane));
+      jobs += pool.page().worker(lane.index).jobs.get();
+      failed += pool.page().worker(lane.index).failed.get();
+    }
   }
   json["channels"] = Json::array();
   for (const auto& [id, channel] : pool.channels()) {

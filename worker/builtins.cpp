@@ -18,8 +18,8 @@ void echo(jobring_job* job, void*) {
 }  // namespace
 
 std::vector<Handler> builtin_handlers() {
-  return {Handler{"echo", &echo, nullptr, "built in"},
-          Handler{std::string(kExecHandler), nullptr, nullptr, "built in"}};
+  return {Handler{"echo", &echo, nullptr, "built in", true},
+          Handler{std::string(kExecHandler), nullptr, nullptr, "built in", true}};
 }
 
 }  // namespace jobring

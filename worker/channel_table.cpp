@@ -16,9 +16,8 @@ void watch_event(int epoll, int eventfd) {
   epoll_ctl(epoll, EPOLL_CTL_ADD, eventfd, &event);
 }
 
-ChannelTable::ChannelTable(OrderLink& link, std::uint32_t index, std::uint32_t workers, int epoll,
-                           Asking asking)
-    : link_(link), index_(index), workers_(workers), epoll_(epoll), asking_(asking) {}
+ChannelTable::ChannelTable(OrderLink& link, SegmentTable& segments, int epoll, Asking asking)
+    : link_(link), segments_(segments), epoll_(epoll), asking_(asking) {}
 
 void ChannelTable::follow(Order& order) {
   if (auto* added = std::get_if<DoorbellAdded>(&order.message)) {
@@ -43,7 +42,7 @@ void ChannelTable::follow(Order& order) {
 }
 
 void ChannelTable::add_doorbell(const DoorbellAdded& added, std::vector<UniqueFd> fds) {
-  if (added.doorbell != doorbells_.size() || fds.size() != workers_ + 1) return;
+  if (added.doorbell != doorbells_.size() || fds.size() != 2) return;
   auto mapping = Mapping::map(fds[0].get(), sizeof(DoorbellPage), Mapping::Access::read_write);
   if (!mapping) {
     std::fprintf(stderr, "cannot map a doorbell: %s\n", mapping.error().line().c_str());
@@ -53,7 +52,7 @@ void ChannelTable::add_doorbell(const DoorbellAdded& added, std::vector<UniqueFd
   doorbell->index = added.doorbell;
   doorbell->uid = added.uid;
   doorbell->mapping = std::move(*mapping);
-  doorbell->event = std::move(fds[1 + index_]);
+  doorbell->event = std::move(fds[1]);
   watch_event(epoll_, doorbell->event.get());
   doorbells_.push_back(std::move(doorbell));
 }
@@ -90,26 +89,26 @@ WorkerChannel* ChannelTable::add_channel(Order& order) {
   auto& place = doorbells_[id / kChannelsPerDoorbell]->channels[id % kChannelsPerDoorbell];
   if (place) return place.get();  // offered while we asked
   const ChannelShape shape{mapped.slots, mapped.max_payload, mapped.max_result};
-  auto mapping =
-      Mapping::map(order.fds[0].get(), ChannelLayout(shape).total, Mapping::Access::read_write);
-  if (!mapping) {
+  auto segment = segments_.get(id, std::move(order.fds[0]), ChannelLayout(shape).total,
+                               std::move(order.fds[1]));
+  if (!segment) {
     // Its jobs would wait for ever. A fresh worker may have room, having fewer channels mapped; if
     // not even that helps, the supervisor tells the clients.
     std::fprintf(stderr,
                  "cannot map a channel of %llu MiB: %s; raise the pool's limits.memory, or lower "
                  "slots, max_payload or max_result\n",
                  static_cast<unsigned long long>(ChannelLayout(shape).total >> 20),
-                 mapping.error().line().c_str());
+                 segment.error().line().c_str());
     _exit(exit_status(Errc::config));
   }
   auto channel = std::make_unique<WorkerChannel>();
   channel->id = id;
-  channel->mapping = std::move(*mapping);
-  channel->view = ChannelView(channel->mapping.base(), shape);
+  channel->segment = std::move(*segment);
+  channel->view = ChannelView(channel->segment->mapping.base(), shape);
   for (std::uint32_t p = 0; p < kPriorities; ++p)
     channel->submissions[p] = channel->view.submission_consumer(p);
   channel->completions = channel->view.completion_producer();
-  channel->client_event = std::move(order.fds[1]);
+  channel->client_event = channel->segment->client_event.get();
   if (order.fds.size() == 5) {
     drop_stdio();
     for (std::size_t i = 2; i < 5; ++i)

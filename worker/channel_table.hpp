@@ -21,9 +21,8 @@ class ChannelTable {
     later  // returns without it; when the answer has come, its ready bits are set
   };
 
-  // `epoll` watches the events of the doorbells that are added; `index` is ours in the pool.
-  ChannelTable(OrderLink& link, std::uint32_t index, std::uint32_t workers, int epoll,
-               Asking asking);
+  // `epoll` watches the events of the doorbells that are added.
+  ChannelTable(OrderLink& link, SegmentTable& segments, int epoll, Asking asking);
 
   // Follows an order that concerns doorbells and channels, or a drain. Ignores any other.
   void follow(Order& order);
@@ -53,7 +52,7 @@ class ChannelTable {
   void drop_stdio();
 
   OrderLink& link_;
-  const std::uint32_t index_, workers_;
+  SegmentTable& segments_;
   const int epoll_;
   const Asking asking_;
   std::vector<std::unique_ptr<WorkerDoorbell>> doorbells_;  // by index

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,13 @@
 namespace jobring {
 namespace {
 
+// getpwuid() and its like keep what they return in one place for all threads.
+std::mutex users_mutex;
+
 // Whose rights a client's command has. Looked up once per uid: a worker serves few of them.
 const Identity& identity_of(uid_t uid, gid_t gid) {
   static std::map<uid_t, Identity> known;
+  const std::lock_guard lock(users_mutex);
   const auto found = known.find(uid);
   if (found != known.end()) return found->second;
   Identity identity{uid, gid, {gid}};
@@ -40,6 +45,7 @@ const Identity& identity_of(uid_t uid, gid_t gid) {
 // of the worker, which may hold what is not that user's business.
 std::vector<std::string> environment_of(uid_t uid, std::vector<std::string> additions) {
   std::vector<std::string> env{"PATH=/usr/local/bin:/usr/bin:/bin"};
+  const std::lock_guard lock(users_mutex);
   if (const passwd* user = getpwuid(uid)) {
     env.push_back(std::string("HOME=") + user->pw_dir);
     env.push_back(std::string("USER=") + user->pw_name);

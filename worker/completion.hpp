@@ -36,7 +36,7 @@ inline bool complete(WorkerChannel& channel, JobRun& job, StateWord running, std
   // look.
   if (WaitingWord::reached(wanted, channel.completions.position()) &&
       waiting.exchange(WaitingWord::none, std::memory_order_relaxed) != WaitingWord::none) {
-    if (!ring_bell(channel.client_event.get(), channel.trusted) && errno == EBADF)
+    if (!ring_bell(channel.client_event, channel.trusted) && errno == EBADF)
       leave_without_descriptors();
     mine.wakes.set(mine.wakes.get() + 1);
   }

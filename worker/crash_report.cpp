@@ -18,7 +18,7 @@
 
 namespace jobring {
 
-constinit std::atomic<const char*> running_handler{nullptr};
+constinit thread_local std::atomic<const char*> running_handler{nullptr};
 
 namespace {
 
@@ -293,6 +293,10 @@ bool set_alternate_stack() {
 }
 
 }  // namespace
+
+void prepare_crash_stack() {
+  set_alternate_stack();
+}
 
 void report_crashes() {
   struct stat now;

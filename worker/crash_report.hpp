@@ -29,7 +29,12 @@ inline constexpr unsigned kCrashReportTime = 2;  // seconds
 // keeps it.
 void report_crashes();
 
-// The name of the handler that runs, or nullptr: for the report. Must outlive the job.
-extern std::atomic<const char*> running_handler;
+// The stack that reports of this thread run on: a thread of ours calls it before its first job, the
+// main thread has one already.
+void prepare_crash_stack();
+
+// The name of the handler that runs on this thread, or nullptr: for the report. Must outlive the
+// job.
+extern constinit thread_local std::atomic<const char*> running_handler;
 
 }  // namespace jobring

@@ -1,21 +1,23 @@
 #include "worker/leave.hpp"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "worker/exec/run_command.hpp"
 
 namespace jobring {
 
-volatile std::sig_atomic_t leave_requested = 0;
+std::atomic<int> leave_requested{0};
+static_assert(std::atomic<int>::is_always_lock_free, "signal handlers use it");
 
 namespace {
 
 constexpr int kExitSupervisorGone = 143;
 constexpr int kExitDescriptorsLost = 70;
-volatile std::sig_atomic_t command_running = 0;
+std::atomic<int> commands_running{0};
 
 void on_term(int) {
-  if (command_running == 0) _exit(kExitSupervisorGone);
+  if (commands_running == 0) _exit(kExitSupervisorGone);
   leave_requested = 1;
 }
 
@@ -41,10 +43,10 @@ void leave_without_descriptors() {
 }
 
 CommandRunning::CommandRunning() {
-  command_running = 1;
+  ++commands_running;
 }
 CommandRunning::~CommandRunning() {
-  command_running = 0;
+  --commands_running;
 }
 
 }  // namespace jobring

@@ -2,12 +2,12 @@
 // not without the command that runs. A normal end is ordered over the control socket instead.
 #pragma once
 
-#include <csignal>
+#include <atomic>
 
 namespace jobring {
 
 // Set by the signal while a command runs; run_command() then kills the command and returns.
-extern volatile std::sig_atomic_t leave_requested;
+extern std::atomic<int> leave_requested;
 
 // Installs the handler.
 void leave_on_sigterm();
@@ -19,7 +19,8 @@ void leave_on_sigterm();
 // recovery.
 [[noreturn]] void leave_without_descriptors();
 
-// While one of these lives, SIGTERM only sets the flag; else it ends the process at once.
+// While any of these lives, on whatever thread, SIGTERM only sets the flag; else it ends the
+// process at once.
 class CommandRunning {
  public:
   CommandRunning();

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "worker/crash_report.hpp"
+#include "worker/lanes.hpp"
 #include "worker/leave.hpp"
 #include "worker/supervisor_link.hpp"
 #include "worker/worker.hpp"
@@ -30,6 +31,7 @@ int main() {
   jobring::SupervisorLink link{jobring::UniqueFd(fd)};
   jobring::WorkerProcess process;
   jobring::start(process, link);
+  if (process.has_lanes()) return jobring::run_lanes(process, link);
   jobring::Worker worker(process, process.settings.index, link);
   process.baseline.record();  // with its handler of time-outs
   return worker.run();

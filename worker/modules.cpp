@@ -100,13 +100,20 @@ Result<void> HandlerTable::load_module(const std::string& path) {
   } registering{*this, path, {}, {}};
   const auto add = [](void* host, const char* name, jobring_handler_fn fn, void* user) {
     auto& to = *static_cast<Registering*>(host);
-    Handler handler{name != nullptr ? name : "", fn, user, to.path};
+    Handler handler{name != nullptr ? name : "", fn, user, to.path, false};
     if (fn == nullptr) to.failure = module_error(to.path, "registers a handler without a function");
     if (to.failure.ok()) to.failure = to.known.check(handler);
     if (to.failure.ok()) to.failure = to.added.add(std::move(handler));
     return to.failure.ok() ? 0 : -1;
   };
-  const jobring_registry registry{JOBRING_MODULE_VERSION, &registering, add};
+  const auto declare = [](void* host, const char* name, std::uint32_t traits) {
+    auto& handlers = static_cast<Registering*>(host)->added.handlers_;
+    const auto found = handlers.find(std::string_view(name != nullptr ? name : ""));
+    if (found == handlers.end()) return -1;
+    found->second.thread_safe = (traits & JOBRING_THREAD_SAFE) != 0;
+    return 0;
+  };
+  const jobring_registry registry{JOBRING_MODULE_VERSION, &registering, add, declare};
   int status = 0;
   try {
     status = init(&registry);
@@ -148,6 +155,19 @@ Result<void> HandlerTable::add(Handler handler) {
   if (auto checked = check(handler); !checked) return checked;
   std::string name = handler.name;
   handlers_.emplace(std::move(name), std::move(handler));
+  return {};
+}
+
+Result<void> HandlerTable::require_thread_safe(const std::string& pool) const {
+  for (const auto& [name, handler] : handlers_) {
+    if (handler.thread_safe) continue;
+    return Error{Errc::config,
+                 "the handler \"" + name + "\" of module " + handler.module +
+                     " is not declared thread-safe, as the model \"thread\" demands",
+                 "pool " + pool,
+                 "register it with JOBRING_THREAD_SAFE_HANDLER if it is, or give its module to a "
+                 "pool with \"model\": \"process\""};
+  }
   return {};
 }
 

@@ -15,9 +15,10 @@ namespace jobring {
 
 struct Handler {
   std::string name;
-  jobring_handler_fn fn;  // null: a built-in that the worker runs itself
-  void* user;             // given to fn
-  std::string module;     // where it comes from, for messages
+  jobring_handler_fn fn;     // null: a built-in that the worker runs itself
+  void* user;                // given to fn
+  std::string module;        // where it comes from, for messages
+  bool thread_safe = false;  // may run several times at once in one process
 };
 
 // Not thread-safe while it is filled; then only read. A Handler stays where it is.
@@ -34,6 +35,8 @@ class HandlerTable {
   // Null if there is none.
   const Handler* find(std::string_view name) const;
   std::vector<std::string> names() const;  // sorted
+  // Errc::config if a handler has not been declared thread-safe. `pool`: for the message.
+  Result<void> require_thread_safe(const std::string& pool) const;
 
  private:
   Result<void> check(const Handler& handler) const;

@@ -43,12 +43,13 @@ Worker::Worker(const WorkerProcess& process, std::uint32_t index, OrderLink& lin
       settings_(process.settings),
       link_(link),
       epoll_(make_epoll(link.fd())),
-      channels_(link, index, settings_.workers, epoll_.get(), ChannelTable::Asking::wait),
+      channels_(link, process.segments, epoll_.get(), ChannelTable::Asking::wait),
       claimer_(process, index, channels_),
       mine_(claimer_.entry()),
       timer_(mine_) {
   spin_.limit(settings_.spin_ns);
   watch_event(epoll_.get(), process.colleagues[index].get());
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask_);
 }
 
 // ---- running
@@ -79,7 +80,7 @@ void Worker::run_batch(const Batch& batch) {
   const std::uint64_t spent = time_ - batch_started;
   policy.ran(batch.count, spent);
   mine_.busy_us.set(mine_.busy_us.get() + spent / 1000);
-  jobs_ += batch.count;
+  if (settings_.max_jobs != 0) process_.jobs.fetch_add(batch.count, std::memory_order_relaxed);
 }
 
 void Worker::run_one(WorkerChannel& channel, const Claim& claim, std::uint64_t started) {
@@ -165,13 +166,14 @@ int Worker::run() {
       handle_orders();
       tidy(time_);
     }
+    if (process_.retiring.load(std::memory_order_relaxed)) return leave();
     // A drain that is ordered during the look, while a channel is mapped, does not make it the
     // last: jobs of a doorbell that came with it have not been looked for.
     const bool last_look = channels_.draining();
     Batch batch = claimer_.look();
     if (batch) run_batch(batch);
     if (batch || spin()) {
-      if (time_to_retire()) return 0;
+      if (time_to_retire()) return leave();
       continue;
     }
     const Claimer::Steal stolen =
@@ -189,11 +191,21 @@ int Worker::run() {
       channels_.follow(*kept);
       continue;
     }
-    if (last_look) return 0;
+    if (last_look) return leave();
     if (channels_.draining()) continue;
     tidy(time_);
     sleep();
   }
+}
+
+// The process may live on for a while, with other lanes at work: whoever rang us for a job must not
+// wait for us.
+int Worker::leave() {
+  if (process_.has_lanes()) {
+    tidy(time_);
+    claimer_.wake_all();
+  }
+  return 0;
 }
 
 // A StopJob that comes here is for a job that has ended: the flag in its slot did the rest.
@@ -207,7 +219,11 @@ void Worker::tidy(std::uint64_t now) {
   const std::uint64_t begun = mine_.jobs.get();
   if (begun == tidied_jobs_) return;
   tidied_jobs_ = begun;
-  process_.baseline.restore();
+  if (process_.has_lanes()) {
+    pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
+  } else {
+    process_.baseline.restore();
+  }
   if (!may_have_strays()) return;
   if (settings_.keep_strays) {
     reap_dead_strays();
@@ -217,8 +233,13 @@ void Worker::tidy(std::uint64_t now) {
 }
 
 bool Worker::time_to_retire() {
-  if (worn_) return true;
-  if (settings_.max_jobs != 0 && jobs_ >= settings_.max_jobs) return true;
+  if (worn_) process_.retiring.store(true);
+  if (process_.retiring.load(std::memory_order_relaxed)) return true;
+  if (settings_.max_jobs != 0 &&
+      process_.jobs.load(std::memory_order_relaxed) >= settings_.max_jobs) {
+    process_.retiring.store(true);
+    return true;
+  }
   if (settings_.max_rss == 0 || time_ - rss_checked_ns_ < kRssEvery) return false;
   rss_checked_ns_ = time_;
   FILE* file = std::fopen("/proc/self/statm", "re");
@@ -228,8 +249,11 @@ bool Worker::time_to_retire() {
       std::fscanf(file, "%lu %lu %lu", &size, &resident, &shared) == 3 && shared <= resident;
   std::fclose(file);
   // Without what it shares: that is its clients' payloads, and goes with their channels.
-  return read && std::uint64_t(resident - shared) * std::uint64_t(sysconf(_SC_PAGESIZE)) >
-                     settings_.max_rss;
+  const bool too_much =
+      read &&
+      std::uint64_t(resident - shared) * std::uint64_t(sysconf(_SC_PAGESIZE)) > settings_.max_rss;
+  if (too_much) process_.retiring.store(true);
+  return too_much;
 }
 
 }  // namespace jobring

@@ -3,6 +3,7 @@
 // The data's way: Claimer::look() → run_batch() → run_one() → complete(), and on to the client.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -21,10 +22,12 @@ namespace jobring {
 
 class Worker {
  public:
-  // `index`: which worker of the pool we are.
+  // `index`: which worker of the pool we are, of all lanes. To be used on the thread that made it.
   Worker(const WorkerProcess& process, std::uint32_t index, OrderLink& link);
   // Runs until it is drained or has done its share; returns the exit status.
   int run();
+  // After run(): lets go of channels that close.
+  void handle_orders();
   // What it knows of the time that jobs take.
   BatchPolicy& policy() { return claimer_.policy(); }
 
@@ -38,7 +41,7 @@ class Worker {
   bool spin();
   void sleep();
 
-  void handle_orders();
+  int leave();
   bool time_to_retire();
   void tidy(std::uint64_t now);
 
@@ -54,7 +57,7 @@ class Worker {
   JobTimer timer_;
   std::vector<unsigned char> payload_copy_;
   std::uint64_t time_ = 0;  // CLOCK_MONOTONIC when we last looked at it
-  std::uint64_t jobs_ = 0;
+  sigset_t mask_{};         // the thread's, to be put back between jobs
   std::uint64_t orders_checked_ns_ = 0;
   std::uint64_t rss_checked_ns_ = 0;
   std::uint64_t tidied_ns_ = 0;

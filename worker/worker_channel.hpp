@@ -6,25 +6,60 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "common/channel_layout.hpp"
 #include "common/doorbell.hpp"
 #include "common/foreign_fd.hpp"
+#include "common/result.hpp"
 #include "common/segment.hpp"
 #include "common/unique_fd.hpp"
 #include "worker/modules.hpp"
 
 namespace jobring {
 
+// What the lanes of a process share of a channel.
+struct ChannelSegment {
+  Mapping mapping;
+  UniqueFd client_event;
+};
+
+// The channels that some lane of this process has mapped. Thread-safe.
+//
+// A channel's number is used again only when every lane that mapped it has reported that it has let
+// go of it; so while any of them holds a segment, the number means that very channel.
+class SegmentTable {
+ public:
+  // The channel's segment: mapped already, or mapped now. The descriptors are used or closed.
+  Result<std::shared_ptr<ChannelSegment>> get(std::uint32_t channel, UniqueFd memory,
+                                              std::size_t size, UniqueFd client_event) {
+    const std::lock_guard lock(mutex_);
+    std::weak_ptr<ChannelSegment>& place = segments_[channel];
+    if (auto known = place.lock()) return known;
+    auto mapping = Mapping::map(memory.get(), size, Mapping::Access::read_write);
+    if (!mapping) return mapping.error();
+    auto segment = std::make_shared<ChannelSegment>(
+        ChannelSegment{std::move(*mapping), std::move(client_event)});
+    place = segment;
+    return segment;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::uint32_t, std::weak_ptr<ChannelSegment>> segments_;  // by channel id
+};
+
 struct WorkerChannel {
   std::uint32_t id = 0;
-  Mapping mapping;
+  std::shared_ptr<ChannelSegment> segment;
   ChannelView view;
   std::array<SubmissionConsumer<>, kPriorities> submissions;
   CompletionProducer<> completions;
-  UniqueFd client_event;
+  int client_event = -1;  // of the segment
   // The client's own, for the one command that takes them over. Never kept while another job runs:
   // somebody may wait for the end of what is written to them.
   std::vector<ForeignFd> stdio;

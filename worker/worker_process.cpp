@@ -36,6 +36,9 @@ void start(WorkerProcess& process, OrderLink& link) {
   for (const std::string& module : settings.modules) {
     if (auto loaded = process.handlers.load_module(module); !loaded) fail(loaded.error());
   }
+  if (process.has_lanes()) {
+    if (auto safe = process.handlers.require_thread_safe(settings.pool); !safe) fail(safe.error());
+  }
   for (std::size_t i = 1; i < welcome.fds.size(); ++i)
     process.colleagues.push_back(std::move(welcome.fds[i]));
   spare_children();

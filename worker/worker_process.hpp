@@ -1,6 +1,7 @@
 // What there is once in a worker process, however many jobs it runs at a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "worker/modules.hpp"
 #include "worker/order_link.hpp"
 #include "worker/process_baseline.hpp"
+#include "worker/worker_channel.hpp"
 
 namespace jobring {
 
@@ -22,6 +24,12 @@ struct WorkerProcess {
   // An event per worker of the pool that no client can touch: workers and supervisor ring it.
   std::vector<UniqueFd> colleagues;
   ProcessBaseline baseline;
+  // The rest is for all lanes, and thread-safe.
+  mutable SegmentTable segments;
+  mutable std::atomic<std::uint64_t> jobs{0};  // claimed so far, if settings.max_jobs counts them
+  mutable std::atomic<bool> retiring{false};   // no lane takes any more jobs
+
+  bool has_lanes() const { return settings.model == "thread"; }
 };
 
 // Introduces the process to the supervisor, loads the pool's modules and reports that they are

@@ -53,7 +53,7 @@ void close_foreign(UniqueFd, uid_t) {}
 
 // ---- a worker's cold half
 
-std::atomic<const char*> running_handler{nullptr};
+thread_local std::atomic<const char*> running_handler{nullptr};
 
 namespace {
 
@@ -70,7 +70,7 @@ void job_handler(jobring_job* job, void*) {
   job->commit(job->host, sizeof number);
 }
 
-const Handler kHandler{"job", &job_handler, nullptr, "house"};
+const Handler kHandler{"job", &job_handler, nullptr, "house", true};
 
 }  // namespace
 
@@ -89,20 +89,19 @@ void start(WorkerProcess& process, OrderLink&) {
 }
 
 // A worker begins with its one channel mapped.
-ChannelTable::ChannelTable(OrderLink& link, std::uint32_t index, std::uint32_t workers, int epoll,
-                           Asking asking)
-    : link_(link), index_(index), workers_(workers), epoll_(epoll), asking_(asking) {
+ChannelTable::ChannelTable(OrderLink& link, SegmentTable& segments, int epoll, Asking asking)
+    : link_(link), segments_(segments), epoll_(epoll), asking_(asking) {
   House& house = *House::current;
   auto doorbell = std::make_unique<WorkerDoorbell>();
   doorbell->mapping = std::move(*Mapping::map(house.doorbell_page, 0, Mapping::Access::read_write));
-  doorbell->event = UniqueFd(house.worker_events[index]);
+  doorbell->event = UniqueFd(house.worker_events[house.worker_of(link.fd())]);
   watch_event(epoll, doorbell->event.get());
   auto channel = std::make_unique<WorkerChannel>();
   channel->view = house.view;
   for (std::uint32_t p = 0; p < kPriorities; ++p)
     channel->submissions[p] = channel->view.submission_consumer(p);
   channel->completions = channel->view.completion_producer();
-  channel->client_event = UniqueFd(house.client_event);
+  channel->client_event = house.client_event;
   channel->trusted = true;
   doorbell->channels[0] = std::move(channel);
   doorbells_.push_back(std::move(doorbell));
@@ -140,7 +139,7 @@ bool may_have_strays() {
   return false;
 }
 void reap_strays() {}
-void reap_dead_strays() {}
+void reap_dead_strays(pid_t) {}
 void leave_without_descriptors() {
   throw std::logic_error("a descriptor is not open");
 }

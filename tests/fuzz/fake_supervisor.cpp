@@ -79,7 +79,7 @@ void FakeSupervisor::hear(const WorkerReport& report) {
     if (!hello->handlers.empty()) return;
     order(Welcome{0, workers_, 0, kBatchMax, 0, 0, 5000, true, {}}, with_events(pool_page_));
     for (std::uint32_t i = 0; i < doorbells_.size(); ++i)
-      order(DoorbellAdded{i, doorbells_[i].uid}, with_events(doorbells_[i].segment));
+      order(DoorbellAdded{i, doorbells_[i].uid}, {doorbells_[i].segment, events_[0].get()});
     order(Drain{});
   } else if (const auto* map = std::get_if<MapRequest>(&report)) {
     for (const OpenChannel& channel : channels_) {

@@ -15,7 +15,7 @@ CommandOutput run_command(const Command& command, const CommandContext&) {
 }
 
 void reap_strays() {}
-void reap_dead_strays() {}
+void reap_dead_strays(pid_t) {}
 void spare_children() {}
 void spare_nobody() {}
 bool may_have_strays() {

@@ -195,7 +195,7 @@ TEST_CASE(
   {
     const UniqueFd fd = raw_connection(daemon);
     std::vector<int> many(100, 1);
-    REQUIRE(send_control(fd.get(), R"({"op":"open","version":1,"pool":"default"})", many).ok());
+    REQUIRE(send_control(fd.get(), R"({"op":"open","version":2,"pool":"default"})", many).ok());
     CHECK(cut_off(fd));
   }
   {

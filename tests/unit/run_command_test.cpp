@@ -97,7 +97,7 @@ bool gone(const std::string& pid) {
   return kill(pid_t(std::stol(pid)), 0) != 0 && errno == ESRCH;
 }
 
-volatile std::sig_atomic_t stop_seen = 0;
+std::atomic<int> stop_seen = 0;
 
 }  // namespace
 

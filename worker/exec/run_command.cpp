@@ -31,24 +31,12 @@ std::uint64_t microseconds(const timeval& t) {
   return std::uint64_t(t.tv_sec) * 1'000'000 + std::uint64_t(t.tv_usec);
 }
 
-// Opened once: every command without input reads it.
+// Opened once in each thread: every command without input reads it.
 int null_input() {
-  static int fd = -1;
+  static thread_local int fd = -1;
   if (fd < 0)
     fd = open("/dev/null", O_RDONLY | O_CLOEXEC);  // again, if there was no descriptor left
   return fd;
-}
-
-// A zombie whose parent died before it stays with us, their subreaper, until somebody waits for it.
-// A command that runs for hours may make many. The command itself is not reaped here: its pid must
-// stay its own while we may still signal it.
-void reap_orphans(pid_t command) {
-  for (;;) {
-    siginfo_t dead{};
-    if (waitid(P_ALL, 0, &dead, WEXITED | WNOHANG | WNOWAIT) != 0) return;
-    if (dead.si_pid == 0 || dead.si_pid == command) return;
-    waitpid(dead.si_pid, nullptr, WNOHANG);
-  }
 }
 
 class CommandRun {
@@ -219,7 +207,10 @@ void CommandRun::check_times(std::uint64_t now) {
   }
   if (now >= orphans_at_) {
     orphans_at_ = now + kOrphansEvery;
-    reap_orphans(pid_);
+    // A zombie whose parent died before stays with us, their subreaper, until somebody waits for
+    // it; a command that runs for hours may make many. The command itself is not reaped here: its
+    // pid must stay its own while we may still signal it.
+    reap_dead_strays(pid_);
   }
 }
 

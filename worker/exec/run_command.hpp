@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,8 @@
 #include <vector>
 
 #include <jobring/command.hpp>
+
+#include "common/pool_page.hpp"
 
 namespace jobring {
 
@@ -50,7 +53,7 @@ struct CommandContext {
   const Identity* identity = nullptr;  // become this user first; ignored if that is who we are
   // Looked at whenever a signal handler of this process has run: when it is set, the command is
   // killed at once.
-  const volatile std::sig_atomic_t* stop_flag = nullptr;
+  const std::atomic<int>* stop_flag = nullptr;
 };
 
 struct CommandOutput {
@@ -61,21 +64,36 @@ struct CommandOutput {
 // Never throws but for lack of memory; every failure to start is in the report. The report's
 // max_rss_kib is never less than what this process itself has used: the kernel counts the moment
 // before exec too. All signals are blocked in the calling thread meanwhile, and let in while it
-// waits. Not thread-safe against other code of this process that waits for children.
+// waits. Threads may run commands at the same time if each is a lane (StraysOfLane).
 CommandOutput run_command(const Command& command, const CommandContext& context);
 
 // Strays are the children of this process except those that it had when spare_children() was called
 // last: a module's helpers are the module's business. As a child subreaper this process also gets
-// the children of its dead children. None of these functions is thread-safe.
+// the children of its dead children.
+//
+// In a process with lanes (StraysOfLane) the calling lane's strays are the children of its own
+// thread, and those orphans of the process that were started before any job that another lane runs
+// now: they cannot be that job's. Those that may be are left alone until it has ended. Other lanes'
+// children are never touched.
 
 void spare_children();
 void spare_nobody();
-// True if there may be strays: one system call.
+// True if there may be strays: one system call, or three with lanes.
 bool may_have_strays();
 // Kills and reaps all strays, and what these leave in turn. Gives up after a second on those that
 // do not die (in uninterruptible sleep); the next call finds them again.
 void reap_strays();
-// Reaps those that are dead, and leaves the others alone.
-void reap_dead_strays();
+// Reaps those that are dead, but not the child `except`, and leaves the others alone.
+void reap_dead_strays(pid_t except = -1);
+
+// While one of these lives, the thread that made it is a lane, and `entry` says what it runs. From
+// its first job on no thread but lanes may call the functions above (but for leaving).
+class StraysOfLane {
+ public:
+  explicit StraysOfLane(const WorkerEntry& entry);
+  ~StraysOfLane();
+  StraysOfLane(const StraysOfLane&) = delete;
+  StraysOfLane& operator=(const StraysOfLane&) = delete;
+};
 
 }  // namespace jobring

@@ -16,7 +16,18 @@
 // A handler returns normally: the job succeeds with what it replied (nothing, if it never did). It
 // throws: the job fails with the exception's type and message, and those of the exceptions nested
 // in it (std::throw_with_nested), a line each. It crashes: the job alone fails, with the
-// signal. Handlers of one worker process run one at a time.
+// signal.
+//
+// Handlers of one worker process run one at a time, but in a pool whose config says "model":
+// "thread": there they run on several threads at once, also several times the same one. Such a pool
+// takes a module only if all its handlers are declared fit for that:
+//
+//     JOBRING_THREAD_SAFE_HANDLER(square, job) { ... }
+//
+// A thread-safe handler shares no data without a lock, and changes nothing that belongs to the
+// whole process: the working directory, umask, environment, user, descriptors 0 to 2, signal
+// handlers. Nothing of that is put back between the jobs of a thread pool. If one of them crashes,
+// it takes the others of its process with it.
 #pragma once
 
 #include <cxxabi.h>
@@ -67,11 +78,17 @@ struct jobring_registry {
   std::uint32_t version;  // JOBRING_MODULE_VERSION
   void* host;
   int (*add)(void* host, const char* name, jobring_handler_fn fn, void* user);
+  // Says of the handler `name`, added before, what it is fit for: JOBRING_THREAD_SAFE or 0. Returns
+  // 0, or -1 if this module has added none of that name.
+  int (*declare)(void* host, const char* name, std::uint32_t traits);
 };
 }
 
-// 2: fail_typed and progress.
+// 2: fail_typed, progress and declare.
 #define JOBRING_MODULE_VERSION 2u
+
+// It may run on several threads at once.
+#define JOBRING_THREAD_SAFE 1u
 
 namespace jobring {
 
@@ -213,10 +230,12 @@ __attribute__((visibility("hidden"))) inline void call(jobring_job* raw, void* u
 struct __attribute__((visibility("hidden"))) Registration {
   const char* name;
   HandlerFunction function;
+  std::uint32_t traits;
   Registration* next;
   // Constant-initialised: there before any initialiser runs.
   static inline Registration* first = nullptr;
-  Registration(const char* n, HandlerFunction f) : name(n), function(f), next(first) {
+  Registration(const char* n, HandlerFunction f, std::uint32_t t)
+      : name(n), function(f), traits(t), next(first) {
     first = this;
   }
 };
@@ -234,7 +253,8 @@ extern "C" __attribute__((weak, visibility("default"))) int jobring_module_init(
   if (registry->version != JOBRING_MODULE_VERSION) return int(JOBRING_MODULE_VERSION);
   for (auto* r = jobring::detail::Registration::first; r != nullptr; r = r->next) {
     if (registry->add(registry->host, r->name, &jobring::detail::call,
-                      reinterpret_cast<void*>(r->function)) != 0) {
+                      reinterpret_cast<void*>(r->function)) != 0 ||
+        registry->declare(registry->host, r->name, r->traits) != 0) {
       return -1;
     }
   }
@@ -243,8 +263,13 @@ extern "C" __attribute__((weak, visibility("default"))) int jobring_module_init(
 #endif
 
 // Defines and registers a handler: JOBRING_HANDLER(name, job) { ... job is a jobring::Job& ... }
-#define JOBRING_HANDLER(handler_name, job)                                    \
+#define JOBRING_HANDLER(handler_name, job) JOBRING_HANDLER_WITH(handler_name, job, 0u)
+// One that may run on several threads at once.
+#define JOBRING_THREAD_SAFE_HANDLER(handler_name, job) \
+  JOBRING_HANDLER_WITH(handler_name, job, JOBRING_THREAD_SAFE)
+
+#define JOBRING_HANDLER_WITH(handler_name, job, traits)                       \
   static void jobring_handler_##handler_name(::jobring::Job& job);            \
   static ::jobring::detail::Registration jobring_registration_##handler_name( \
-      #handler_name, &jobring_handler_##handler_name);                        \
+      #handler_name, &jobring_handler_##handler_name, traits);                \
   static void jobring_handler_##handler_name([[maybe_unused]] ::jobring::Job& job)
