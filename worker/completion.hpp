@@ -13,22 +13,17 @@
 
 namespace jobring {
 
-// Ends `job`, whose slot holds `running`, which is ours: with what the JobRun says, in the name of
-// worker `index`, whose page entry is `mine`. False if the channel's completion queue makes no
-// sense: its client must have scribbled on it. Any number of jobs may be under way on a thread.
-// Afterwards, at the latest before the thread sleeps, channel.completions.move_tail().
-inline bool complete(WorkerChannel& channel, JobRun& job, StateWord running, std::uint32_t index,
-                     WorkerEntry& mine) {
-  job.settle();
-  Slot& slot = job.slot();
-  slot.worker.set(std::uint16_t(index));
-  mine.jobs.set(mine.jobs.get() + 1);
-  if (job.outcome() != Outcome::ok) mine.failed.set(mine.failed.get() + 1);
+// Publishes that slot `index`, whose word is `running` and ours, is DONE, and tells its client; its
+// outcome is written. False if the channel's completion queue makes no sense: its client must have
+// scribbled on it. Afterwards, at the latest before the thread sleeps,
+// channel.completions.move_tail().
+inline bool publish_done(WorkerChannel& channel, std::uint32_t index, StateWord running,
+                         WorkerEntry& mine) {
   // Only we can move it from RUNNING while we live, so a store does. Release: the client sees
   // outcome and result.
   const StateWord done = running.to(SlotState::done);
-  slot.state.store(done.raw(), std::memory_order_release);
-  if (!channel.completions.publish(job.index(), done.generation())) return false;
+  channel.view.slot(index).state.store(done.raw(), std::memory_order_release);
+  if (!channel.completions.publish(index, done.generation())) return false;
   // Before the next job, which may take an hour.
   auto& waiting = channel.view.header().waiting;
   const std::uint32_t wanted = waiting.load(std::memory_order_seq_cst);
@@ -41,6 +36,18 @@ inline bool complete(WorkerChannel& channel, JobRun& job, StateWord running, std
     mine.wakes.set(mine.wakes.get() + 1);
   }
   return true;
+}
+
+// Ends `job`, whose slot holds `running`, which is ours: with what the JobRun says, in the name of
+// worker `index`, whose page entry is `mine`. As publish_done(). Any number of jobs may be under way
+// on a thread.
+inline bool complete(WorkerChannel& channel, JobRun& job, StateWord running, std::uint32_t index,
+                     WorkerEntry& mine) {
+  job.settle();
+  job.slot().worker.set(std::uint16_t(index));
+  mine.jobs.set(mine.jobs.get() + 1);
+  if (job.outcome() != Outcome::ok) mine.failed.set(mine.failed.get() + 1);
+  return publish_done(channel, job.index(), running, mine);
 }
 
 }  // namespace jobring

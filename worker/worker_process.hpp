@@ -7,6 +7,7 @@
 
 #include "common/messages.hpp"
 #include "common/pool_page.hpp"
+#include "common/result.hpp"
 #include "common/segment.hpp"
 #include "common/unique_fd.hpp"
 #include "worker/modules.hpp"
@@ -32,7 +33,13 @@ struct WorkerProcess {
   bool has_lanes() const { return settings.model == "thread"; }
 };
 
-// Introduces the process to the supervisor, loads the pool's modules and reports that they are
+// Introduces the process to the supervisor and takes its settings, the pool's page and the
+// colleagues' events. `page_size`: more for a page that has more. Leaves the process if that fails.
+void introduce(WorkerProcess& process, OrderLink& link, std::size_t page_size = sizeof(PoolPage));
+// Reports why it cannot start, and leaves.
+[[noreturn]] void cannot_start(OrderLink& link, const Error& error);
+
+// introduce(), then loads the pool's modules and reports that they are
 // loaded. Leaves the process if any of that fails. Once, on the main thread, before there is
 // another.
 void start(WorkerProcess& process, OrderLink& link);
