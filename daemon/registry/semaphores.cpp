@@ -67,7 +67,8 @@ void semaphore_acquire(Core& core, Call& call) {
   core.reply(call, grant(core, s, call.session, *n, consume), consume ? Changed::yes : Changed::no);
 }
 
-// a: how many, 0: one. number: permits left.
+// a: how many, 0: one; token: of the grant that they are of, 0: of any, or of none. number: permits
+// left.
 void semaphore_release(Core& core, Call& call) {
   const auto n = count(core, call);
   if (!n) return;
@@ -76,8 +77,8 @@ void semaphore_release(Core& core, Call& call) {
   const std::int64_t own = held == s.permits_held.end() ? 0 : std::min(held->second, *n);
   const std::int64_t more = *n - own;
   const std::int64_t permits = s.as<SemaphoreData>().permits;
-  if (more > 0 && s.def.type == ObjectType::bounded_semaphore) {
-    const std::uint64_t token = call.request.token;
+  const std::uint64_t token = call.request.token;
+  if (more > 0 && (token != 0 || s.def.type == ObjectType::bounded_semaphore)) {
     if (token != 0 ? core.of_former_life(token) : s.restarted) {
       return core.refuse(call, RegistryStatus::lost,
                          "it was lost: the registry was restarted since it was granted");

@@ -71,6 +71,22 @@ TEST_CASE("a semaphore takes more releases than acquires, a bounded one does not
   CHECK(q.ask(A, bounded(Op::semaphore_value)).number == 2);
 }
 
+TEST_CASE("permits of a grant that was lost or given back are not released into being") {
+  Registry r;
+  const auto grant = r.ask(A, semaphore(Op::semaphore_acquire));
+  r.ask(A, semaphore(Op::semaphore_acquire));
+  auto release = semaphore(Op::semaphore_release);
+  release.token = grant.token;
+  CHECK(r.ask(A, release).status == Status::ok);
+  CHECK(r.ask(A, release).status == Status::ok);
+  CHECK(r.ask(A, release).status == Status::over_release);
+  const auto again = r.ask(A, semaphore(Op::semaphore_acquire));
+  r.restart();
+  release.token = again.token;
+  CHECK(r.ask(A, release).status == Status::lost);
+  CHECK(r.ask(A, semaphore(Op::semaphore_value)).number == 2);
+}
+
 TEST_CASE("an event lets everybody go while it is set, and survives as it was") {
   Registry r;
   const auto a = r.send(A, on(Op::event_wait)), b = r.send(B, until(on(Op::event_wait), 1'500));
