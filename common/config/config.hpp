@@ -85,6 +85,24 @@ struct RestartConfig {
   bool operator==(const RestartConfig&) const = default;
 };
 
+// The registry: the service that keeps named objects.
+struct RegistrySettings {
+  bool enabled = true;
+  std::uint64_t memory = 128 << 20;           // bytes of its segment
+  std::uint64_t memory_per_user = 32 << 20;   // bytes
+  std::uint32_t objects = 100'000;            // of all users
+  std::uint32_t objects_per_user = 20'000;
+  std::uint32_t value_max = 1 << 20;          // bytes of one value or item
+  std::uint32_t reply_max = 1 << 20;          // bytes of one answer
+  std::uint32_t waiters = 100'000;            // requests that wait at a time, of all users
+  std::uint32_t waiters_per_user = 50'000;
+  std::uint64_t waiting_memory = 16 << 20;    // bytes of items that wait for room
+  std::uint32_t slots = 4096;                 // requests of one client at a time
+  std::chrono::nanoseconds spin{50'000};
+
+  bool operator==(const RegistrySettings&) const = default;
+};
+
 struct Config {
   std::string socket;  // empty: the default of default_socket_path()
   std::vector<std::string>
@@ -98,6 +116,7 @@ struct Config {
   std::chrono::nanoseconds drain_timeout{30'000'000'000};
   std::chrono::nanoseconds kill_grace{5'000'000'000};  // between TERM and KILL
   RestartConfig restart;
+  RegistrySettings registry;
   std::vector<PoolConfig> pools;  // in the file's order; at least one
 
   // The pool of that name, or nullptr.

@@ -126,6 +126,40 @@ std::vector<Key<RestartConfig>> restart_keys() {
   };
 }
 
+std::vector<Key<RegistrySettings>> registry_keys() {
+  return {
+      key("enabled", &RegistrySettings::enabled, truth(),
+          "Whether there is a registry. It starts when the first client asks for it."),
+      key("memory", &RegistrySettings::memory, byte_size(1_MiB, 64 * 1024_MiB, 256_MiB),
+          "Memory that outlives the registry, so that what objects contain survives its death. "
+          "About a third of it can be filled; it is used in turn, so in time all of it is touched."),
+      key("memory_per_user", &RegistrySettings::memory_per_user,
+          byte_size(64_KiB, 64 * 1024_MiB, 64_MiB),
+          "What the objects of one user may take of it; each object, key and item costs 100 to 400 "
+          "bytes beside its own."),
+      key("objects", &RegistrySettings::objects, whole_number(1, 10'000'000, 1000),
+          "Named objects of all users together."),
+      key("objects_per_user", &RegistrySettings::objects_per_user,
+          whole_number(1, 10'000'000, 1000), "Named objects of one user."),
+      key("value_max", &RegistrySettings::value_max, byte_size(64, 64_MiB, 1_MiB),
+          "The largest value of a dict or list, or item of a queue."),
+      key("reply_max", &RegistrySettings::reply_max, byte_size(4_KiB, 64_MiB, 1_MiB),
+          "The largest listing in one answer; longer ones come in parts."),
+      key("waiters", &RegistrySettings::waiters, whole_number(1, 10'000'000, 10000),
+          "Requests that wait at a time, of all users together."),
+      key("waiters_per_user", &RegistrySettings::waiters_per_user,
+          whole_number(1, 10'000'000, 1000), "Requests of one user that wait at a time."),
+      key("waiting_memory", &RegistrySettings::waiting_memory, byte_size(0, 1_TiB, 64_MiB),
+          "Items that wait for room in full queues, of all users together."),
+      key("slots", &RegistrySettings::slots, power_of_two(1, kSlotsMax, 1024),
+          "Requests that one client may have under way, waiting ones included."),
+      key("spin", &RegistrySettings::spin,
+          duration(Nanoseconds(0), milliseconds(10), microseconds(50)),
+          "How long the registry without requests, and a client that waits for an answer, look for "
+          "news before they sleep."),
+  };
+}
+
 std::vector<Key<ProcessLimits>> limit_keys() {
   return {
       key("memory", &ProcessLimits::memory, or_inherit(byte_size(16_MiB, 128_TiB, 16384_MiB)),
@@ -178,6 +212,9 @@ const std::vector<Key<Config>>& daemon_keys() {
       section("restart", within(&Config::restart, restart_keys()),
               "When workers are started again that died without a job to blame. One that died in a "
               "job is replaced at once."),
+      section("registry", within(&Config::registry, registry_keys()),
+              "The service that keeps locks, semaphores, events, conditions, barriers, queues, "
+              "dicts, lists and counters by name."),
       pools(),
   };
   return keys;

@@ -122,6 +122,19 @@ ValueKind<T> with_unit(const std::string& type, T least, T most, T example, Pars
 
 }  // namespace
 
+ValueKind<bool> truth() {
+  ValueKind<bool> kind;
+  kind.range = "true or false";
+  kind.allowed = kind.range;
+  kind.read = [](const JsonValue& json, const Place& place) -> std::optional<bool> {
+    if (json.is(JsonValue::Kind::boolean)) return json.text == "true";
+    place.report(json.describe(), "true or false");
+    return std::nullopt;
+  };
+  kind.write = [](const bool& value) { return std::string(value ? "true" : "false"); };
+  return kind;
+}
+
 ValueKind<std::int64_t> whole_number(std::int64_t least, std::int64_t most, std::int64_t example) {
   ValueKind<std::int64_t> kind;
   kind.type = "whole number";

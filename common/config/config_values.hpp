@@ -49,6 +49,8 @@ ValueKind<std::int64_t> power_of_two(std::int64_t least, std::int64_t most, std:
 ValueKind<std::int64_t> worker_count(std::int64_t most);
 ValueKind<std::uint64_t> byte_size(std::uint64_t least, std::uint64_t most, std::uint64_t example);
 ValueKind<Nanoseconds> duration(Nanoseconds least, Nanoseconds most, Nanoseconds example);
+// true or false.
+ValueKind<bool> truth();
 // A duration of whole seconds.
 ValueKind<std::uint64_t> seconds(std::chrono::seconds least, std::chrono::seconds most,
                                  std::chrono::seconds example);
