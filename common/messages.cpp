@@ -49,11 +49,16 @@ JOBRING_MESSAGE(Welcome, "welcome",
                         F(max_in_flight))
 JOBRING_MESSAGE(DoorbellAdded, "doorbell", F(doorbell) F(uid))
 JOBRING_MESSAGE(ChannelMapped, "mapped",
-                F(channel) F(slots) F(max_payload) F(max_result) F(uid) F(gid) F(lane))
+                F(channel) F(slots) F(max_payload) F(max_result) F(uid) F(gid) F(lane) F(session)
+                    F(groups))
 JOBRING_MESSAGE(StdioReply, "stdio", F(channel) F(lane))
-JOBRING_MESSAGE(ChannelClosed, "closed", F(channel) F(lane))
+JOBRING_MESSAGE(ChannelClosed, "closed", F(channel) F(lane) F(session))
 JOBRING_MESSAGE(StopJob, "stop", F(channel) F(slot) F(generation) F(signal) F(lane))
 JOBRING_MESSAGE(Drain, "drain", )
+JOBRING_MESSAGE(RegistryStart, "registry",
+                F(memory) F(objects) F(objects_per_user) F(memory_per_user) F(value_max)
+                    F(reply_max) F(waiters) F(waiters_per_user) F(waiting_memory))
+JOBRING_MESSAGE(LiveSessions, "sessions", F(sessions) F(last))
 
 #undef F
 #undef JOBRING_MESSAGE

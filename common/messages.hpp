@@ -149,6 +149,9 @@ struct ChannelMapped {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint32_t lane = 0;
+  // For the registry only.
+  std::uint64_t session = 0;            // the channel's, never used again
+  std::vector<std::uint32_t> groups{};  // of its client, supplementary
 };
 // Three descriptors, or none if the channel has none or is gone.
 struct StdioReply {
@@ -158,6 +161,7 @@ struct StdioReply {
 struct ChannelClosed {
   std::uint32_t channel = 0;
   std::uint32_t lane = 0;
+  std::uint64_t session = 0;  // for the registry only
 };
 struct StopJob {
   std::uint32_t channel = 0;
@@ -168,8 +172,26 @@ struct StopJob {
 };
 // Finish what is ready, then exit.
 struct Drain {};
-using WorkerOrder =
-    std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed, StopJob, Drain>;
+// To the registry, after the welcome. A descriptor: the memory that outlives it.
+struct RegistryStart {
+  std::uint64_t memory = 0;  // bytes of that
+  std::uint32_t objects = 0;
+  std::uint32_t objects_per_user = 0;
+  std::uint64_t memory_per_user = 0;  // bytes
+  std::uint32_t value_max = 0;        // bytes
+  std::uint32_t reply_max = 0;        // bytes
+  std::uint32_t waiters = 0;
+  std::uint32_t waiters_per_user = 0;
+  std::uint64_t waiting_memory = 0;  // bytes
+};
+// To the registry, after its start: the sessions that live, in as many of these as it takes. It
+// hears of the end of each of them, and of those that it maps later, by ChannelClosed.
+struct LiveSessions {
+  std::vector<std::uint64_t> sessions;
+  bool last = false;
+};
+using WorkerOrder = std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed,
+                                 StopJob, Drain, RegistryStart, LiveSessions>;
 
 std::string encode(const ClientRequest& message);
 std::string encode(const ClientReply& message);

@@ -44,22 +44,13 @@ Result<Access> Access::from_config(const Config& config) {
   return access;
 }
 
-bool Access::allows(const Peer& peer, int socket) const {
+bool Access::allows(const Peer& peer) const {
   if (peer.uid == 0 || peer.uid == geteuid()) return true;
   if (std::find(users_.begin(), users_.end(), peer.uid) != users_.end()) return true;
-  if (groups_.empty()) return false;
-  std::vector<gid_t> groups(64);
-  socklen_t size = socklen_t(groups.size() * sizeof(gid_t));
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) {
-    // ERANGE tells the size that is needed.
-    groups.resize(size / sizeof(gid_t));
-    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) return false;
-  }
-  groups.resize(size / sizeof(gid_t));
-  groups.push_back(peer.gid);
-  return std::any_of(groups.begin(), groups.end(), [&](gid_t gid) {
+  const auto named = [&](gid_t gid) {
     return std::find(groups_.begin(), groups_.end(), gid) != groups_.end();
-  });
+  };
+  return named(peer.gid) || std::any_of(peer.groups.begin(), peer.groups.end(), named);
 }
 
 Result<Peer> peer_of(int socket) {
@@ -67,7 +58,15 @@ Result<Peer> peer_of(int socket) {
   socklen_t size = sizeof credentials;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
     return system_error("SO_PEERCRED");
-  return Peer{credentials.pid, credentials.uid, credentials.gid};
+  std::vector<gid_t> groups(64);
+  size = socklen_t(groups.size() * sizeof(gid_t));
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) {
+    // ERANGE tells the size that is needed.
+    groups.resize(size / sizeof(gid_t));
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) size = 0;
+  }
+  groups.resize(size / sizeof(gid_t));
+  return Peer{credentials.pid, credentials.uid, credentials.gid, std::move(groups)};
 }
 
 }  // namespace jobring

@@ -16,8 +16,7 @@ class Access {
   // Resolves the names of the config. An unknown one is an error.
   static Result<Access> from_config(const Config& config);
 
-  // Looks at the peer's uid and at all its groups (SO_PEERGROUPS).
-  bool allows(const Peer& peer, int socket) const;
+  bool allows(const Peer& peer) const;
   // True if anybody beside root and our own user may connect: the socket must then be open to all,
   // and we refuse.
   bool open_to_others() const { return !users_.empty() || !groups_.empty(); }
@@ -27,7 +26,7 @@ class Access {
   std::vector<gid_t> groups_;
 };
 
-// Peer credentials of a connected unix socket.
+// Peer credentials of a connected unix socket, all its groups included (SO_PEERGROUPS).
 Result<Peer> peer_of(int socket);
 
 }  // namespace jobring

@@ -23,11 +23,13 @@ struct Peer {
   pid_t pid = 0;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::vector<gid_t> groups{};  // supplementary
 };
 
 struct Channel {
   std::uint32_t id = 0;  // doorbell * kChannelsPerDoorbell + ready_bit
   std::uint32_t ready_bit = 0;
+  std::uint64_t session = 0;  // unlike the id never used again in this pool
   Peer peer;
   std::string client;  // name, as the client gave it
   UniqueFd segment;

@@ -8,6 +8,7 @@
 #include <bit>
 #include <utility>
 
+#include "common/registry_pool.hpp"
 #include "daemon/log.hpp"
 
 namespace jobring {
@@ -22,8 +23,12 @@ std::uint32_t milliseconds(std::chrono::nanoseconds d) {
 
 }  // namespace
 
-Pool::Pool(const PoolConfig& config, std::vector<std::string> command, Host host)
-    : config_(config), command_(std::move(command)), host_(std::move(host)) {
+Pool::Pool(const PoolConfig& config, std::vector<std::string> command, Host host,
+           std::optional<RegistryService> registry)
+    : config_(config),
+      command_(std::move(command)),
+      host_(std::move(host)),
+      registry_(std::move(registry)) {
   for (std::uint32_t i = 0; i < config_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(host_.config.restart));
     workers_.back()->index = i;
@@ -34,11 +39,12 @@ Pool::Pool(const PoolConfig& config, std::vector<std::string> command, Host host
 }
 
 Result<void> Pool::start() {
-  auto segment = create_segment(("jobring:pool:" + config_.name).c_str(), sizeof(PoolPage));
+  const std::size_t size = registry_ ? sizeof(RegistryPage) : sizeof(PoolPage);
+  auto segment = create_segment(("jobring:pool:" + config_.name).c_str(), size);
   if (!segment) return segment.error();
   auto read_only = reopen_read_only(segment->get());
   if (!read_only) return read_only.error();
-  auto mapping = Mapping::map(segment->get(), sizeof(PoolPage), Mapping::Access::read_write);
+  auto mapping = Mapping::map(segment->get(), size, Mapping::Access::read_write);
   if (!mapping) return mapping.error();
   page_segment_ = std::move(*segment);
   page_read_only_ = std::move(*read_only);
@@ -149,6 +155,7 @@ void Pool::handle(Worker& worker, const WorkerHello& hello) {
                  config_.modules, config_.strays == Strays::keep, config_.name,
                  to_string(config_.model), config_.lanes_each(), config_.max_in_flight},
          fds);
+    if (registry_) start_registry(worker);
     for (const DoorbellSet& set : doorbells_) send_doorbell(worker, set);
     worker.welcomed = true;
     return;
@@ -169,7 +176,10 @@ void Pool::handle(Worker& worker, const WorkerFailed& failed) {
 void Pool::handle(Worker& worker, const MapRequest& request) {
   const auto found = channels_.find(request.channel);
   if (found == channels_.end() || found->second->closed || request.lane >= worker.lanes.size()) {
-    send(worker, ChannelMapped{request.channel, 0, 0, 0, 0, 0, request.lane});
+    ChannelMapped gone;
+    gone.channel = request.channel;
+    gone.lane = request.lane;
+    send(worker, gone);
   } else {
     send_channel(worker, request.lane, *found->second, true);
   }
@@ -184,7 +194,8 @@ void Pool::send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bo
   }
   send(worker,
        ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
-                     channel.peer.gid, lane},
+                     channel.peer.gid, lane, registry_ ? channel.session : 0,
+                     registry_ ? channel.peer.groups : std::vector<gid_t>()},
        fds);
 }
 
@@ -333,6 +344,7 @@ Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& 
 
   Channel& channel = **created;
   channel.ready_bit = bit;
+  channel.session = ++last_session_;
   channel.id = set.index * kChannelsPerDoorbell + bit;
   channel.client = request.client.substr(0, 64);
   channel.stdio = std::move(stdio);
@@ -372,9 +384,11 @@ void Pool::close_channel(std::uint32_t id) {
     });
   }
   for (auto& worker : workers_) {
-    if (worker->state != WorkerState::running) continue;
+    // The registry was told of a session even if it has not mapped it since it started.
+    if (worker->state != WorkerState::running && !(registry_ && worker->welcomed)) continue;
     for (std::uint32_t l = 0; l < worker->lanes.size(); ++l) {
-      if (channel.mapped_by[worker->lanes[l].index]) send(*worker, ChannelClosed{id, l});
+      if (channel.mapped_by[worker->lanes[l].index])
+        send(*worker, ChannelClosed{id, l, channel.session});
     }
   }
   forget_if_unmapped(id);

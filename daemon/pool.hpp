@@ -88,6 +88,13 @@ struct Worker {
   explicit Worker(const RestartConfig& restart) : policy(restart) {}
 };
 
+// What makes a pool that of the registry (pool_registry.cpp): one process, which holds requests for
+// as long as they wait, and memory that outlives it.
+struct RegistryService {
+  UniqueFd memory;
+  RegistryStart settings;
+};
+
 class Pool {
  public:
   // What a pool needs from the supervisor.
@@ -101,7 +108,8 @@ class Pool {
     std::function<bool()> oom_struck;    // the kernel's out-of-memory killer, since the last call
   };
 
-  Pool(const PoolConfig& config, std::vector<std::string> command, Host host);
+  Pool(const PoolConfig& config, std::vector<std::string> command, Host host,
+       std::optional<RegistryService> registry = std::nullopt);
 
   Result<void> start();
   // Opens a channel for a peer. The reply's descriptors are borrowed from the returned channel and
@@ -127,6 +135,8 @@ class Pool {
   void kill_workers();
   bool all_down() const;
   bool owns(pid_t pid) const;
+  // One of jobring's own, which serves until the others are down.
+  bool is_service() const { return registry_.has_value(); }
 
   const PoolConfig& config() const { return config_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
@@ -166,6 +176,9 @@ class Pool {
   void offer_to_sleeper(Channel& channel);
   void send_doorbell(Worker& worker, const DoorbellSet& set);
   void stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal);
+  void start_registry(Worker& worker);
+  void cancel_request(const Channel& channel, std::uint32_t slot, StateWord running);
+  void send_cancellations();
   void rearm_all();
   void forget_if_unmapped(std::uint32_t id);
   void update_broken(const std::string& reason);
@@ -182,6 +195,12 @@ class Pool {
   PoolConfig config_;
   std::vector<std::string> command_;
   Host host_;
+  std::optional<RegistryService> registry_;
+  // Requests that the registry is to cancel, as soon as it reads its orders: by channel and slot,
+  // so that no client can make this long.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> cancellations_;
+  EventLoop::Handle cancel_timer_;
+  std::uint64_t last_session_ = 0;
   UniqueFd page_segment_, page_read_only_;
   Mapping page_mapping_;
   std::vector<UniqueFd> worker_events_;  // one per lane, known to workers and us only

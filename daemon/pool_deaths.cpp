@@ -7,6 +7,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "common/registry_pool.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pool.hpp"
 #include "daemon/printable.hpp"
@@ -73,6 +74,13 @@ Death Pool::describe_death(const Worker& worker) const {
   } else if (death.signal == SIGXCPU || death.signal == SIGXFSZ) {
     death.message += death.signal == SIGXCPU ? ": the pool's limits.cpu is used up"
                                              : ": a file outgrew the pool's limits.file_size";
+  }
+  if (registry_) {
+    // No job of its clients has done it. What may not be done again ends, the rest is answered by
+    // the next one.
+    death.outcome = Outcome::lost;
+    death.message = "the registry died: locks, permits and waits are lost; " + death.message;
+    return death;
   }
   if (!worker.output.text().empty()) {
     death.message += "; its last output:\n" + worker.output.text();
@@ -167,6 +175,10 @@ void Pool::settle(Worker& worker) {
     } else {
       log::warning(line);
     }
+  }
+  if (registry_) {
+    page_mapping_.as<RegistryPage>()->lost_tokens.store(~std::uint64_t{0},
+                                                        std::memory_order_seq_cst);
   }
   for (Lane& lane : worker.lanes) {
     clear_worker(page(), lane.index);

@@ -21,7 +21,9 @@ void Pool::kill_job(const KillRequest& request) {
   // the request, and after it a name that still is the request's, are those of the one job.
   if (word.generation() < request.generation || slot.job.get() != std::uint32_t(request.generation))
     return;
-  if (word.is(SlotState::running)) stop_running(channel, request.slot, word, request.signal);
+  if (!word.is(SlotState::running)) return;
+  if (registry_) return cancel_request(channel, request.slot, word);
+  stop_running(channel, request.slot, word, request.signal);
 }
 
 void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal) {

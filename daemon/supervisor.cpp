@@ -10,7 +10,9 @@
 #include <algorithm>
 
 #include "common/control.hpp"
+#include "common/registry_pool.hpp"
 #include "daemon/log.hpp"
+#include "daemon/registry_pool.hpp"
 #include "daemon/status.hpp"
 #include "daemon/strays.hpp"
 
@@ -65,21 +67,44 @@ Result<void> Supervisor::start_pools() {
       }
       command = {worker_program};
     }
-    pools_.push_back(std::make_unique<Pool>(
-        pool, std::move(command),
-        Pool::Host{
-            loop_, config_, [this] { return strays_gone(); },
-            [this](std::uint32_t channel, const std::string& name, const std::string& reason) {
-              for (auto& [key, session] : sessions_) {
-                if (session->holds(name, channel))
-                  session->disconnect(
-                      {Errc::protocol, reason, "channel " + std::to_string(channel), {}});
-              }
-            },
-            [this] { finish_if_down(); }, [this] { return oom_.struck(); }}));
+    pools_.push_back(std::make_unique<Pool>(pool, std::move(command), pool_host()));
     if (auto started = pools_.back()->start(); !started) return started.error();
   }
   return {};
+}
+
+Pool::Host Supervisor::pool_host() {
+  return {loop_,
+          config_,
+          [this] { return strays_gone(); },
+          [this](std::uint32_t channel, const std::string& name, const std::string& reason) {
+            for (auto& [key, session] : sessions_) {
+              if (session->holds(name, channel))
+                session->disconnect(
+                    {Errc::protocol, reason, "channel " + std::to_string(channel), {}});
+            }
+          },
+          [this] { finish_if_down(); },
+          [this] { return oom_.struck(); }};
+}
+
+// When the first client asks for it: a daemon that nobody needs it of starts without.
+Pool* Supervisor::start_registry() {
+  if (!config_.registry.enabled || killing_) return nullptr;
+  const auto fail = [](const Error& error) -> Pool* {
+    log::error("the registry cannot be started: " + error.line());
+    return nullptr;
+  };
+  auto program = find_registry_program();
+  if (!program) return fail(program.error());
+  auto service = registry_service(config_.registry);
+  if (!service) return fail(service.error());
+  auto pool = std::make_unique<Pool>(registry_pool(config_.registry),
+                                     std::vector<std::string>{*program}, pool_host(),
+                                     std::move(*service));
+  if (auto started = pool->start(); !started) return fail(started.error());
+  pools_.push_back(std::move(pool));
+  return pools_.back().get();
 }
 
 Result<int> Supervisor::run() {
@@ -129,7 +154,7 @@ void Supervisor::accept_clients() {
     std::optional<Error> refusal;
     if (!peer) {
       refusal = peer.error();
-    } else if (!access_->allows(*peer, socket.get())) {
+    } else if (!access_->allows(*peer)) {
       refusal =
           Error{Errc::permission, "user " + std::to_string(peer->uid) + " may not use this daemon",
                 listener_->path(),
@@ -237,7 +262,10 @@ void Supervisor::drain() {
   notify_.stopping("draining");
   // Clients still come in: to ask for the status, or to learn from us that there are no more
   // channels.
-  for (auto& pool : pools_) pool->drain();
+  // The registry serves the jobs that still run.
+  for (auto& pool : pools_) {
+    if (!pool->is_service()) pool->drain();
+  }
   drain_timer_ = loop_.after(config_.drain_timeout, [this] {
     log::warning("drain_timeout is over: killing what still runs");
     timed_out_ = true;
@@ -254,8 +282,17 @@ void Supervisor::kill_all() {
 }
 
 void Supervisor::finish_if_down() {
+  bool services_down = true;
   for (const auto& pool : pools_) {
-    if (!pool->all_down()) return;
+    if (pool->all_down()) continue;
+    if (!pool->is_service()) return;
+    services_down = false;
+  }
+  if (!services_down) {
+    for (auto& pool : pools_) {
+      if (pool->is_service()) pool->kill_workers();  // we are called again when they are dead
+    }
+    return;
   }
   if (!strays_gone()) return;  // their SIGCHLD brings us back
   loop_.stop();
@@ -265,12 +302,15 @@ Pool* Supervisor::find_pool(const std::string& name) {
   for (auto& pool : pools_) {
     if (pool->config().name == name) return pool.get();
   }
+  if (name == kRegistryPool) return start_registry();
   return nullptr;
 }
 
 std::string Supervisor::pool_names() const {
   std::string names;
-  for (const auto& pool : pools_) names += (names.empty() ? "" : ", ") + pool->config().name;
+  for (const auto& pool : pools_) {
+    if (!pool->is_service()) names += (names.empty() ? "" : ", ") + pool->config().name;
+  }
   return names;
 }
 

@@ -40,6 +40,8 @@ class Supervisor {
  private:
   Result<void> prepare();
   Result<void> start_pools();
+  Pool::Host pool_host();
+  Pool* start_registry();
   void accept_clients();
   std::size_t sessions_of(uid_t uid) const;
   void add_session(UniqueFd socket, Peer peer);

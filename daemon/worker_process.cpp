@@ -126,19 +126,33 @@ Result<LaunchedWorker> launch_worker(const PoolConfig& pool,
   return worker;
 }
 
-Result<std::string> find_worker_program() {
-  if (const char* named = std::getenv("JOBRING_WORKER"); named != nullptr && *named != '\0')
+namespace {
+
+Result<std::string> find_program(const std::string& name, const char* variable,
+                                 const std::string& hint) {
+  if (const char* named = std::getenv(variable); named != nullptr && *named != '\0')
     return std::string(named);
   char self[PATH_MAX];
   const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
   if (n <= 0) return system_error("readlink", "/proc/self/exe");
   const std::string directory = std::string(self, std::size_t(n))
                                     .substr(0, std::string_view(self, std::size_t(n)).rfind('/'));
-  for (const char* candidate : {"/jobring-worker", "/../libexec/jobring/jobring-worker"}) {
-    if (access((directory + candidate).c_str(), X_OK) == 0) return directory + candidate;
+  for (const char* place : {"/", "/../libexec/jobring/"}) {
+    const std::string candidate = directory + place + name;
+    if (access(candidate.c_str(), X_OK) == 0) return candidate;
   }
-  return Error{Errc::config, "jobring-worker is not beside jobringd", directory,
-               "name it in $JOBRING_WORKER or in the pool's \"command\""};
+  return Error{Errc::config, name + " is not beside jobringd", directory, hint};
+}
+
+}  // namespace
+
+Result<std::string> find_worker_program() {
+  return find_program("jobring-worker", "JOBRING_WORKER",
+                      "name it in $JOBRING_WORKER or in the pool's \"command\"");
+}
+
+Result<std::string> find_registry_program() {
+  return find_program("jobring-registry", "JOBRING_REGISTRY", "name it in $JOBRING_REGISTRY");
 }
 
 }  // namespace jobring

@@ -30,6 +30,8 @@ Result<LaunchedWorker> launch_worker(const PoolConfig& pool,
 
 // jobring-worker beside the running jobringd, or where it is installed.
 Result<std::string> find_worker_program();
+// The same of jobring-registry.
+Result<std::string> find_registry_program();
 
 // The last bytes of a worker's output: evidence for a crash. Also cuts it into lines for the log.
 class OutputTail {
