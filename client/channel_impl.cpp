@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "common/clock.hpp"
+#include "common/registry_pool.hpp"
 
 namespace jobring {
 namespace {
@@ -71,7 +72,9 @@ Result<std::unique_ptr<Channel::Impl>> Channel::Impl::open(std::shared_ptr<detai
   auto doorbell =
       map_checked(answer->fds[1].get(), sizeof(DoorbellPage), Mapping::Access::read_write);
   if (!doorbell) return doorbell.error();
-  auto page = map_checked(answer->fds[2].get(), sizeof(PoolPage), Mapping::Access::read_only);
+  auto page = map_checked(answer->fds[2].get(),
+                          pool == kRegistryPool ? sizeof(RegistryPage) : sizeof(PoolPage),
+                          Mapping::Access::read_only);
   if (!page) return page.error();
   impl->segment_ = std::move(answer->fds[0]);
   impl->mapping_ = std::move(*segment);
@@ -431,6 +434,10 @@ bool Channel::Impl::has_completions(std::size_t at_least) const {
   return consumer_.ready(at_least) || !unrun_.empty() ||
          view_.header().rescan.load(std::memory_order_seq_cst) != 0 ||
          (!core_->connected() && outstanding_ != 0);
+}
+
+std::uint64_t Channel::Impl::lost_tokens() const {
+  return page_mapping_.as<RegistryPage>()->lost_tokens.load(std::memory_order_seq_cst);
 }
 
 bool Channel::Impl::announce(std::size_t at_least) {

@@ -24,7 +24,7 @@ namespace jobring {
 // Throws Exception(bad_input) for a negative time-out or a tag that is too long.
 void check_options(const JobOptions& options);
 
-// Not thread-safe, except sleep().
+// Not thread-safe, except sleep(), interrupt() and lost_tokens().
 class Channel::Impl {
  public:
   // Opens a channel; see ClientCore::request for the errors.
@@ -74,6 +74,8 @@ class Channel::Impl {
   bool has_completions(std::size_t at_least = 1) const;
   bool draining() const { return view_.header().closing.load(std::memory_order_acquire) != 0; }
   std::size_t outstanding() const { return outstanding_; }
+  // Of the registry's pool, and of no other: see RegistryPage. Any thread.
+  std::uint64_t lost_tokens() const;
   const ChannelShape& shape() const { return view_.shape(); }
   detail::ClientCore& core() const { return *core_; }
   const std::string& pool() const { return pool_; }

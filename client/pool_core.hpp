@@ -60,6 +60,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   const ChannelShape& shape() const { return channel_->shape(); }
   const std::string& name() const { return channel_->pool(); }
+  // The pool of a job; null if it is gone.
+  static std::shared_ptr<PoolCore> of(const Future& future) { return future.state_->pool.lock(); }
+  bool connected() const { return client_->connected(); }
+  std::uint64_t lost_tokens() const { return channel_->lost_tokens(); }
   void check_open();  // throws if it was shut down
 
  private:
