@@ -33,6 +33,11 @@ constexpr Verb kVerbs[] = {
     {"bench", bench_verb, "measure throughput and latency"},
     {"start", start_verb, "put a daemon into the background"},
     {"stop", stop_verb, "end the daemon after its running jobs"},
+    {"lock", lock_verb, "run a command while holding a named lock"},
+    {"queue", queue_verb, "put, get or count the items of a named queue"},
+    {"event", event_verb, "set, clear or wait for a named event"},
+    {"dict", dict_verb, "read, change or watch a named dict"},
+    {"objects", objects_verb, "list the named objects, who holds and who waits"},
 };
 
 void print_help() {

@@ -15,5 +15,10 @@ int ping_verb(Arguments arguments);
 int bench_verb(Arguments arguments);
 int start_verb(Arguments arguments);
 int stop_verb(Arguments arguments);
+int lock_verb(Arguments arguments);
+int queue_verb(Arguments arguments);
+int event_verb(Arguments arguments);
+int dict_verb(Arguments arguments);
+int objects_verb(Arguments arguments);
 
 }  // namespace jobring::cli
