@@ -18,7 +18,8 @@ struct Entry {
 constexpr Entry kSubjects[] = {{"throughput", throughput},    {"round_trip", round_trip},
                                {"commands", commands},        {"payloads", payloads},
                                {"clients", clients},          {"idle", idle},
-                               {"command_line", command_line}};
+                               {"command_line", command_line},
+                               {"objects", objects}};
 
 std::string human(double value, const std::string& unit) {
   char text[64];

@@ -53,5 +53,6 @@ std::vector<Row> payloads(const Settings&);
 std::vector<Row> clients(const Settings&);
 std::vector<Row> idle(const Settings&);
 std::vector<Row> command_line(const Settings&);
+std::vector<Row> objects(const Settings&);
 
 }  // namespace bench

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the release preset and measures. Usage: bench/run.sh [--quick] [--json] [SUBJECT...]
-# Subjects: throughput round_trip commands payloads clients idle command_line. Nothing else should run on the machine.
+# Subjects: throughput round_trip commands payloads clients idle command_line objects. Nothing else should run on the machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
