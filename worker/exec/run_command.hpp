@@ -85,6 +85,11 @@ bool may_have_strays();
 void reap_strays();
 // Reaps those that are dead, but not the child `except`, and leaves the others alone.
 void reap_dead_strays(pid_t except = -1);
+// For a process with several commands under way: what becomes of each of its children.
+enum class StrayFate { not_one, may_live, dies };
+// Reaps the dead ones among those that may live, kills and reaps those that die. Never waits; true
+// if any of the latter is not dead yet.
+bool end_strays(const std::function<StrayFate(pid_t)>& fate);
 
 // While one of these lives, the thread that made it is a lane, and `entry` says what it runs. From
 // its first job on no thread but lanes may call the functions above (but for leaving).

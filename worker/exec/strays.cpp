@@ -191,6 +191,18 @@ void reap_dead_strays(pid_t except) {
   }
 }
 
+bool end_strays(const std::function<StrayFate(pid_t)>& fate) {
+  const std::lock_guard lock(mutex);
+  bool dying = false;
+  for (const pid_t pid : strays()) {
+    const StrayFate what = fate(pid);
+    if (what == StrayFate::not_one) continue;
+    if (what == StrayFate::dies) kill(pid, SIGKILL);
+    if (waitpid(pid, nullptr, WNOHANG) != pid && what == StrayFate::dies) dying = true;
+  }
+  return dying;
+}
+
 void reap_strays() {
   const SignalGate gate;  // a blocked SIGCHLD waits for us
   sigset_t death;
