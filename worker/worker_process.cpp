@@ -30,9 +30,6 @@ void introduce(WorkerProcess& process, OrderLink& link, std::size_t page_size) {
                         {},
                         "install both from one release"});
   }
-  if (process.has_lanes()) {
-    if (auto safe = process.handlers.require_thread_safe(settings.pool); !safe) fail(safe.error());
-  }
   for (std::size_t i = 1; i < welcome.fds.size(); ++i)
     process.colleagues.push_back(std::move(welcome.fds[i]));
 }
@@ -46,6 +43,10 @@ void start(WorkerProcess& process, OrderLink& link) {
   for (const std::string& module : process.settings.modules) {
     if (auto loaded = process.handlers.load_module(module); !loaded)
       cannot_start(link, loaded.error());
+  }
+  if (process.has_lanes()) {
+    if (auto safe = process.handlers.require_thread_safe(process.settings.pool); !safe)
+      cannot_start(link, safe.error());
   }
   spare_children();
   link.report(WorkerHello{kControlVersion, process.handlers.names()});

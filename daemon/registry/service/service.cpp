@@ -73,8 +73,7 @@ std::uint64_t submitted(StateWord word, std::uint32_t low) {
 Service::Service(WorkerProcess& process, OrderLink& link)
     : link_(link),
       epoll_(make_epoll(link)),
-      channels_(link, process.settings.index, process.settings.workers, epoll_.get(),
-                ChannelTable::Asking::later),
+      channels_(link, process.segments, epoll_.get(), ChannelTable::Asking::later),
       claimer_(process, process.settings.index, channels_),
       mine_(claimer_.entry()) {
   watch_event(epoll_.get(), process.colleagues[process.settings.index].get());
