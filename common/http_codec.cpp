@@ -16,6 +16,8 @@
 // you change either layout, increment its format.
 #include "common/http_codec.hpp"
 
+#include <stdexcept>
+
 #include <strings.h>
 
 #include "common/byte_codec.hpp"
@@ -175,6 +177,17 @@ std::string_view HttpReport::header(std::string_view name) const {
       return value;
   }
   return {};
+}
+
+std::string http_payload(const HttpRequest& request) {
+  return encode(request);
+}
+
+HttpResult http_result(std::string_view result) {
+  auto decoded =
+      decode_http_result({reinterpret_cast<const unsigned char*>(result.data()), result.size()});
+  if (!decoded) throw std::invalid_argument(decoded.error().line());
+  return std::move(*decoded);
 }
 
 }  // namespace jobring

@@ -54,6 +54,7 @@ JOBRING_MESSAGE(ChannelMapped, "mapped",
 JOBRING_MESSAGE(StdioReply, "stdio", F(channel) F(lane))
 JOBRING_MESSAGE(ChannelClosed, "closed", F(channel) F(lane) F(session))
 JOBRING_MESSAGE(StopJob, "stop", F(channel) F(slot) F(generation) F(signal) F(lane))
+JOBRING_MESSAGE(StopChannel, "stop_channel", F(channel) F(all) F(signal))
 JOBRING_MESSAGE(Drain, "drain", )
 JOBRING_MESSAGE(RegistryStart, "registry",
                 F(memory) F(objects) F(objects_per_user) F(memory_per_user) F(value_max)

@@ -170,6 +170,13 @@ struct StopJob {
   std::int32_t signal = 15;
   std::uint32_t lane = 0;
 };
+// To a worker with many jobs under way, of which too many are to stop for an order each: all of this
+// channel, or those whose slot has its kill_request raised.
+struct StopChannel {
+  std::uint32_t channel = 0;
+  bool all = false;
+  std::int32_t signal = 15;
+};
 // Finish what is ready, then exit.
 struct Drain {};
 // To the registry, after the welcome. A descriptor: the memory that outlives it.
@@ -191,7 +198,7 @@ struct LiveSessions {
   bool last = false;
 };
 using WorkerOrder = std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed,
-                                 StopJob, Drain, RegistryStart, LiveSessions>;
+                                 StopJob, StopChannel, Drain, RegistryStart, LiveSessions>;
 
 std::string encode(const ClientRequest& message);
 std::string encode(const ClientReply& message);

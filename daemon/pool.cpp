@@ -378,7 +378,12 @@ void Pool::close_channel(std::uint32_t id) {
   for (std::uint32_t p = 0; p < kPriorities; ++p)
     doorbell_of(channel).page().clear_ready(p, channel.ready_bit);
   cancel_waiting(channel.view);
-  if (config_.on_client_death == OnClientDeath::kill) {
+  if (config_.on_client_death == OnClientDeath::kill && config_.model == WorkerModel::async) {
+    for (auto& worker : workers_) {
+      if (channel.mapped_by[worker->lanes.front().index] && worker->state == WorkerState::running)
+        stop_all_in_flight(*worker, channel, SIGTERM);
+    }
+  } else if (config_.on_client_death == OnClientDeath::kill) {
     for_each_slot(channel.view, [&](std::uint32_t slot, StateWord word) {
       if (word.is(SlotState::running)) stop_running(channel, slot, word, SIGTERM);
     });

@@ -56,6 +56,13 @@ struct Condemned {
   Outcome outcome;  // killed or timed_out
 };
 
+// Orders to stop for a worker of an async pool (pool_async.cpp).
+struct AsyncStops {
+  std::map<std::uint32_t, StopChannel> due;  // by channel: not sent yet, for it has too many unread
+  std::vector<Condemned> targets;            // that it may not have read of
+  EventLoop::Handle timer, watch;
+};
+
 // One of the loops of a worker process: the only one, or a thread of a thread pool's. To the shared
 // memory it is a worker: it has an owner id, a page entry and events of its own.
 struct Lane {
@@ -78,6 +85,7 @@ struct Worker {
   bool welcomed = false;  // it has its settings; further doorbells are sent to it as they come
   bool ready = false;     // it has started: loaded its modules and said so
   std::vector<Condemned> condemned;
+  AsyncStops async_stops;
   bool stopped = false;  // by SIGSTOP or the like; pool_stopped.cpp
   EventLoop::Handle hangup_timer;
   bool killed_for_hangup = false;  // we sent KILL: it had lost its control socket
@@ -167,6 +175,12 @@ class Pool {
   void settle(Worker& worker);
   std::uint32_t end_condemned(Worker& worker);
   void recover_lane(const Lane& lane, const Death& death, Recovered& total);
+  void stop_in_flight(Worker& worker, Channel& channel, std::uint32_t slot, StateWord running,
+                      int signal);
+  void stop_all_in_flight(Worker& worker, Channel& channel, int signal);
+  void send_stops(Worker& worker);
+  void send_stops_later(Worker& worker);
+  void watch_stops(Worker& worker);
   void note_crash(const Channel& channel, const EndedJob& job, const Death& death);
   void schedule_restart(Worker& worker, bool was_ready);
   bool has_waiting_jobs() const;

@@ -17,6 +17,7 @@ namespace {
 
 // Exit statuses of jobring-worker that mean something here (worker/main.cpp uses them).
 constexpr int kExitRecycled = 0;
+constexpr int kExitStopped = 125;  // of an async worker: worker/async/deadlines.hpp
 constexpr int kExitConfig = 78;
 
 }  // namespace
@@ -90,13 +91,15 @@ Death Pool::describe_death(const Worker& worker) const {
 
 // The jobs for which the worker was ended, by us or by itself. Whatever else it ran has crashed.
 std::uint32_t Pool::end_condemned(Worker& worker) {
+  const bool stopped =
+      WIFEXITED(worker.wait_status) && WEXITSTATUS(worker.wait_status) == kExitStopped;
   for (const Lane& lane : worker.lanes) {
     const WorkerEntry& entry = page().worker(lane.index);
     const std::uint64_t generation = entry.timed_out.get();
     if (generation == 0) continue;
     worker.condemned.push_back({entry.job_channel.get(), entry.job_slot.get(),
                                 StateWord(SlotState::running, lane.owner(), generation),
-                                Outcome::timed_out});
+                                stopped ? Outcome::killed : Outcome::timed_out});
   }
   std::uint32_t ended = 0;
   for (const Condemned& job : worker.condemned) {
@@ -187,6 +190,7 @@ void Pool::settle(Worker& worker) {
     lane.stop.reset();
   }
   worker.condemned.clear();
+  worker.async_stops = {};
   worker.killed_for_hangup = false;
   worker.stopped = false;
   worker.welcomed = false;

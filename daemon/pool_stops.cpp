@@ -32,6 +32,8 @@ void Pool::stop_running(Channel& channel, std::uint32_t slot, StateWord running,
   Worker& worker = worker_of(index);
   Lane& lane = this->lane(index);
   if (worker.state != WorkerState::running) return;
+  if (config_.model == WorkerModel::async)
+    return stop_in_flight(worker, channel, slot, running, signal);
   // The slot's word is the client's to scribble on; the worker's own entry must agree before a
   // worker is bothered.
   const WorkerEntry& entry = page().worker(index);

@@ -77,7 +77,9 @@ Json lane_json(const Pool& pool, const Worker& worker, const Lane& lane) {
   json["sleeps"] = entry.sleeps.get();
   json["rss_kib"] = up ? rss_kib(worker.process.pid) : 0;
   json["restarts"] = worker.starts > 0 ? worker.starts - 1 : 0;
-  json["current"] = busy ? current_job(pool, entry) : Json();
+  json["in_flight"] = up ? entry.busy.get() : 0;
+  // Of an async worker: the job whose code holds its loop, if any does.
+  json["current"] = busy && entry.job_started_ns.get() != 0 ? current_job(pool, entry) : Json();
   return json;
 }
 

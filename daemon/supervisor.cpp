@@ -56,16 +56,12 @@ Result<void> Supervisor::prepare() {
 }
 
 Result<void> Supervisor::start_pools() {
-  std::string worker_program;
   for (const PoolConfig& pool : config_.pools) {
     std::vector<std::string> command = pool.command;
     if (command.empty()) {
-      if (worker_program.empty()) {
-        auto found = find_worker_program();
-        if (!found) return found.error();
-        worker_program = *found;
-      }
-      command = {worker_program};
+      auto found = find_worker_program(pool.model);
+      if (!found) return found.error();
+      command = {*found};
     }
     pools_.push_back(std::make_unique<Pool>(pool, std::move(command), pool_host()));
     if (auto started = pools_.back()->start(); !started) return started.error();

@@ -146,7 +146,11 @@ Result<std::string> find_program(const std::string& name, const char* variable,
 
 }  // namespace
 
-Result<std::string> find_worker_program() {
+Result<std::string> find_worker_program(WorkerModel model) {
+  if (model == WorkerModel::async) {
+    return find_program("jobring-async-worker", "JOBRING_ASYNC_WORKER",
+                        "name it in $JOBRING_ASYNC_WORKER or in the pool's \"command\"");
+  }
   return find_program("jobring-worker", "JOBRING_WORKER",
                       "name it in $JOBRING_WORKER or in the pool's \"command\"");
 }

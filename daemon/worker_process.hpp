@@ -28,8 +28,8 @@ inline constexpr int kWorkerControlFd = 3;
 Result<LaunchedWorker> launch_worker(const PoolConfig& pool,
                                      const std::vector<std::string>& command);
 
-// jobring-worker beside the running jobringd, or where it is installed.
-Result<std::string> find_worker_program();
+// The worker program of a model beside the running jobringd, or where it is installed.
+Result<std::string> find_worker_program(WorkerModel model);
 // The same of jobring-registry.
 Result<std::string> find_registry_program();
 

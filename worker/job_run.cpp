@@ -86,6 +86,11 @@ const Handler* JobRun::resolve(const HandlerTable& table) {
 }
 
 void JobRun::run(const Handler& handler) {
+  jobring_job job = face();
+  handler.fn(&job, handler.user);
+}
+
+jobring_job JobRun::face() {
   jobring_job job{};
   job.payload = payload_;
   job.payload_len = payload_len_;
@@ -97,7 +102,7 @@ void JobRun::run(const Handler& handler) {
   job.max_result = &host_max_result;
   job.fail_typed = &host_fail_typed;
   job.progress = &host_progress;
-  handler.fn(&job, handler.user);
+  return job;
 }
 
 unsigned char* JobRun::reserve(std::size_t len) {

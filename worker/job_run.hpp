@@ -33,6 +33,8 @@ class JobRun {
   // The handler's name resolved, or null with the outcome set.
   const Handler* resolve(const HandlerTable& table);
   void run(const Handler& handler);
+  // What a handler sees of this job; both must live while it is used.
+  jobring_job face();
 
   std::span<const unsigned char> payload() const { return {payload_, payload_len_}; }
   std::size_t max_result() const { return channel_.view.shape().max_result; }

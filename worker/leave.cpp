@@ -3,12 +3,15 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 #include "worker/exec/run_command.hpp"
 
 namespace jobring {
 
 std::atomic<int> leave_requested{0};
 static_assert(std::atomic<int>::is_always_lock_free, "signal handlers use it");
+volatile std::sig_atomic_t leave_event = -1;
 
 namespace {
 
@@ -19,6 +22,10 @@ std::atomic<int> commands_running{0};
 void on_term(int) {
   if (commands_running == 0) _exit(kExitSupervisorGone);
   leave_requested = 1;
+  if (leave_event < 0) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = write(int(leave_event), &one, sizeof one);
+  alarm(2);
 }
 
 }  // namespace

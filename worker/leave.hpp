@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
 
 namespace jobring {
 
@@ -11,6 +12,10 @@ extern std::atomic<int> leave_requested;
 
 // Installs the handler.
 void leave_on_sigterm();
+// For a loop that sleeps in something that a signal does not end: SIGTERM, when it only sets the
+// flag, also writes to this eventfd, and has alarm() end the process if the loop does not look
+// within two seconds. -1: does not.
+extern volatile std::sig_atomic_t leave_event;
 // Kills and reaps all that this worker's commands have left, then ends the process.
 [[noreturn]] void leave_now();
 

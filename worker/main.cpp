@@ -1,33 +1,14 @@
 // jobring-worker: started by jobringd with its control socket in $JOBRING_WORKER_FD.
-#include <fcntl.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-
-#include <cstdio>
-#include <cstdlib>
-
-#include "worker/crash_report.hpp"
 #include "worker/lanes.hpp"
-#include "worker/leave.hpp"
+#include "worker/main_start.hpp"
 #include "worker/supervisor_link.hpp"
 #include "worker/worker.hpp"
 #include "worker/worker_process.hpp"
 
 int main() {
-  const char* named = std::getenv("JOBRING_WORKER_FD");
-  const int fd = named != nullptr ? std::atoi(named) : -1;
-  int type = 0;
-  socklen_t size = sizeof type;
-  if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) {
-    std::fprintf(stderr, "jobring-worker: started by jobringd, not by hand; see jobringd --help\n");
-    return 64;
-  }
-  fcntl(fd, F_SETFD, FD_CLOEXEC);
-  unsetenv("JOBRING_WORKER_FD");
-  // A line that a handler printed must not stay in a buffer when the next one crashes.
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  jobring::report_crashes();
-  jobring::leave_on_sigterm();
+  const int fd = jobring::take_control_fd("jobring-worker");
+  if (fd < 0) return 64;
+  jobring::prepare_process();
   jobring::SupervisorLink link{jobring::UniqueFd(fd)};
   jobring::WorkerProcess process;
   jobring::start(process, link);

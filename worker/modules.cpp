@@ -86,6 +86,10 @@ Result<void> HandlerTable::load_module(const std::string& path) {
   }
   if (module == nullptr) return module_error(path, loader_words(file));
   const auto init = reinterpret_cast<ModuleInit>(dlsym(module, "jobring_module_init"));
+  if (init == nullptr && dlsym(module, "jobring_async_module_init") != nullptr) {
+    return module_error(path, "has coroutines only, which take an event loop",
+                        "name it in a pool with \"model\": \"async\"");
+  }
   if (init == nullptr) {
     return module_error(path, "has no jobring_module_init: it is not a module of jobring",
                         "include <jobring/handler.hpp> in it");

@@ -19,6 +19,8 @@ struct Handler {
   void* user;                // given to fn
   std::string module;        // where it comes from, for messages
   bool thread_safe = false;  // may run several times at once in one process
+  // Of an async worker (async/async_modules.hpp): makes the coroutine instead of fn.
+  void (*coroutine)() = nullptr;
 };
 
 // Not thread-safe while it is filled; then only read. A Handler stays where it is.

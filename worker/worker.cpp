@@ -13,6 +13,7 @@
 #include "worker/crash_report.hpp"
 #include "worker/exec/run_command.hpp"
 #include "worker/leave.hpp"
+#include "worker/private_memory.hpp"
 
 namespace jobring {
 namespace {
@@ -242,16 +243,7 @@ bool Worker::time_to_retire() {
   }
   if (settings_.max_rss == 0 || time_ - rss_checked_ns_ < kRssEvery) return false;
   rss_checked_ns_ = time_;
-  FILE* file = std::fopen("/proc/self/statm", "re");
-  if (file == nullptr) return false;
-  unsigned long size = 0, resident = 0, shared = 0;
-  const bool read =
-      std::fscanf(file, "%lu %lu %lu", &size, &resident, &shared) == 3 && shared <= resident;
-  std::fclose(file);
-  // Without what it shares: that is its clients' payloads, and goes with their channels.
-  const bool too_much =
-      read &&
-      std::uint64_t(resident - shared) * std::uint64_t(sysconf(_SC_PAGESIZE)) > settings_.max_rss;
+  const bool too_much = private_memory() > settings_.max_rss;
   if (too_much) process_.retiring.store(true);
   return too_much;
 }

@@ -14,6 +14,11 @@ void cannot_start(OrderLink& link, const Error& error) {
   _exit(exit_status(error.code));
 }
 
+HandlerSource plain_handlers() {
+  return {builtin_handlers(),
+          [](HandlerTable& table, const std::string& path) { return table.load_module(path); }};
+}
+
 void introduce(WorkerProcess& process, OrderLink& link, std::size_t page_size) {
   link.report(WorkerHello{kControlVersion, {}});
   Order welcome = link.await<Welcome>();
@@ -34,14 +39,14 @@ void introduce(WorkerProcess& process, OrderLink& link, std::size_t page_size) {
     process.colleagues.push_back(std::move(welcome.fds[i]));
 }
 
-void start(WorkerProcess& process, OrderLink& link) {
+void start(WorkerProcess& process, OrderLink& link, HandlerSource source) {
   introduce(process, link);
-  for (Handler builtin : builtin_handlers()) {
+  for (Handler& builtin : source.builtins) {
     if (auto added = process.handlers.add(std::move(builtin)); !added)
       cannot_start(link, added.error());
   }
   for (const std::string& module : process.settings.modules) {
-    if (auto loaded = process.handlers.load_module(module); !loaded)
+    if (auto loaded = source.load_module(process.handlers, module); !loaded)
       cannot_start(link, loaded.error());
   }
   if (process.has_lanes()) {

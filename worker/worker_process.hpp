@@ -39,9 +39,16 @@ void introduce(WorkerProcess& process, OrderLink& link, std::size_t page_size = 
 // Reports why it cannot start, and leaves.
 [[noreturn]] void cannot_start(OrderLink& link, const Error& error);
 
+// The handlers that a kind of worker has of its own, and how it loads a module.
+struct HandlerSource {
+  std::vector<Handler> builtins;
+  Result<void> (*load_module)(HandlerTable& table, const std::string& path);
+};
+HandlerSource plain_handlers();
+
 // introduce(), then loads the pool's modules and reports that they are
 // loaded. Leaves the process if any of that fails. Once, on the main thread, before there is
 // another.
-void start(WorkerProcess& process, OrderLink& link);
+void start(WorkerProcess& process, OrderLink& link, HandlerSource source = plain_handlers());
 
 }  // namespace jobring

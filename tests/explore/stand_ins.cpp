@@ -79,7 +79,11 @@ std::optional<Order> SupervisorLink::receive(bool) {
   return std::nullopt;
 }
 
-void start(WorkerProcess& process, OrderLink&) {
+HandlerSource plain_handlers() {
+  return {};
+}
+
+void start(WorkerProcess& process, OrderLink&, HandlerSource) {
   House& house = *House::current;
   process.settings.workers = house.options.workers;
   process.settings.batch = kBatchMax;

@@ -46,4 +46,12 @@ struct HttpResult {
   std::string_view body;
 };
 
+// A request as the payload of a job for "http":
+//     Future f = pool.submit("http", http_payload({.url = "https://example.org/"}));
+// A bare URL is a payload too, of a GET whose result is the page itself.
+std::string http_payload(const HttpRequest& request);
+// The result of such a job. Throws std::invalid_argument if it is not one (a job that failed has a
+// message instead). `result` must outlive what is returned.
+HttpResult http_result(std::string_view result);
+
 }  // namespace jobring
