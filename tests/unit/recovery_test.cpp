@@ -250,3 +250,30 @@ TEST_CASE("waiting jobs of a pool that cannot run learn why") {
   CHECK(Outcome(channel.view.slot(0).outcome.get()) == Outcome::lost);
   CHECK(channel.word(1).is(SlotState::running));
 }
+
+TEST_CASE("a worker that died with many jobs running leaves none of them and each has its policy") {
+  HeapChannel channel(1024);
+  for (std::uint32_t i = 0; i < 1024; ++i) {
+    channel.view.slot(i).crash_retries.set(i % 2);
+    channel.set(i, SlotState::running, i % 4 == 3 ? kAlive : kDead);
+  }
+  // It was ended for the sake of this one.
+  REQUIRE(end_running(channel.view, 8, channel.word(8), {Outcome::killed, 9, false, "killed", 1}));
+  const Recovered r = recover_channel(channel.view, kDead, segfault());
+  CHECK(r.requeued == 256);
+  CHECK(r.ended == 511);
+  for (std::uint32_t i = 0; i < 1024; ++i) {
+    CAPTURE(i);
+    const StateWord word = channel.word(i);
+    if (i % 4 == 3) {
+      CHECK(word.owned_by(kAlive));
+    } else if (i % 2 == 1) {
+      CHECK(word.is(SlotState::requeued));
+      CHECK(retry_bit(channel, i));
+    } else {
+      CHECK(word.is(SlotState::done));
+      const auto outcome = Outcome(channel.view.slot(i).outcome.get());
+      CHECK(outcome == (i == 8 ? Outcome::killed : Outcome::crashed));
+    }
+  }
+}
