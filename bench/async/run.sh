@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Measures async pools against their promises, all in one run: 10,000 sleeps of 2 s on one worker, and 10,000 pages of a
+# local nginx by one worker, by `curl --parallel` and by `wrk`. Usage: bench/async/run.sh. Nothing else should run.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+for tool in nginx wrk curl; do
+  if ! command -v "$tool" >/dev/null && [[ ! -x /usr/sbin/$tool ]]; then
+    echo "bench: $tool is missing: apt-get install nginx-light wrk curl" >&2
+    exit 77
+  fi
+done
+cmake --preset release >/dev/null
+cmake --build --preset release --target jobring_bench_async >/dev/null
+pages=10000
+port=${JOBRING_BENCH_PORT:-18080}
+work=$(mktemp -d)
+nginx_bin=$(command -v nginx || echo /usr/sbin/nginx)
+mkdir "$work/site"
+head -c 1024 /dev/zero | tr '\0' x >"$work/site/page"
+cat >"$work/nginx.conf" <<CONF
+worker_processes 1; pid $work/pid; error_log $work/error.log; daemon off;
+events { worker_connections 4096; }
+http { access_log off; keepalive_requests 1000000; client_body_temp_path $work/a; proxy_temp_path $work/b;
+  fastcgi_temp_path $work/c; uwsgi_temp_path $work/d; scgi_temp_path $work/e;
+  server { listen 127.0.0.1:$port; root $work/site; } }
+CONF
+"$nginx_bin" -c "$work/nginx.conf" &
+nginx_pid=$!
+trap 'kill $nginx_pid; wait $nginx_pid || true; rm -rf "$work"' EXIT
+until curl -sf "http://127.0.0.1:$port/page" >/dev/null; do :; done
+
+echo "machine: $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)" >&2
+build/release/bin/jobring_bench_async sleep
+for round in 1 2 3; do
+  ours=$(build/release/bin/jobring_bench_async pages "http://127.0.0.1:$port/page" $pages)
+  # 64 connections each, as a worker has to one server.
+  for ((i = 0; i < pages; ++i)); do printf 'url = "http://127.0.0.1:%s/page"\noutput = "/dev/null"\n' "$port"; done >"$work/urls"
+  begin=$(date +%s%N)
+  curl --silent --parallel --parallel-max 64 --config "$work/urls"
+  curl_rate=$((pages * 1000000000 / ($(date +%s%N) - begin)))
+  wrk_rate=$(wrk -t1 -c64 -d2s "http://127.0.0.1:$port/page" | awk '/Requests\/sec/ {print int($2)}')
+  awk -v o="$ours" -v c="$curl_rate" -v w="$wrk_rate" -v r=$round 'BEGIN {
+    printf "round %d: pages/s: jobring %d, curl %d, wrk %d; jobring/curl %.2f (promised 1), jobring/wrk %.2f (promised 0.5)\n",
+      r, o, c, w, o / c, o / w }'
+done
