@@ -22,6 +22,9 @@ constinit thread_local std::atomic<const char*> running_handler{nullptr};
 
 namespace {
 
+// That of the main thread, which is the one that runs jobs, but in thread pools.
+const std::atomic<const char*>* main_handler = nullptr;
+
 constexpr int kFatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 constexpr int kFramesMax = 64;  // walked
 constexpr int kLinesMax = 24;   // printed, so that the job's own last words stay in the tail
@@ -268,8 +271,11 @@ void on_fatal(int signal, siginfo_t* info, void* raw_context) {
   Line line;
   line.text("jobring-worker: ").text(name_of(signal));
   describe(line, *info, context);
-  if (const char* handler = running_handler.load(std::memory_order_relaxed))
-    line.text(" in handler \"").text(handler).text("\"");
+  const char* handler = running_handler.load(std::memory_order_relaxed);
+  // A thread that a handler started.
+  if (handler == nullptr && main_handler != nullptr)
+    handler = main_handler->load(std::memory_order_relaxed);
+  if (handler != nullptr) line.text(" in handler \"").text(handler).text("\"");
   line.text(", pid ").decimal(std::uint64_t(getpid())).write_to(fd);
   print_stack(fd, context);
   pass_on(signal, info);
@@ -299,6 +305,7 @@ void prepare_crash_stack() {
 }
 
 void report_crashes() {
+  main_handler = &running_handler;
   struct stat now;
   evidence_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
   if (evidence_fd >= 0 && fstat(evidence_fd, &now) == 0) {
