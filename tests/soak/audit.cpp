@@ -24,7 +24,12 @@ const char* fault_of(const Story& s) {
   if (s.attempts >
       std::min<std::uint32_t>(std::uint32_t(s.job.crash_retries) + 1, s.job.crash_limit))
     return "it crashed more often than its retries allow";
-  if (s.runs > s.attempts + 1) return "it ran more often than its workers crashed";
+  // Of a job that is lost nobody can say any more how often it crashed.
+  const std::uint32_t crashes =
+      Outcome(s.job.outcome) == Outcome::lost
+          ? std::min<std::uint32_t>(s.job.crash_retries, s.job.crash_limit)
+          : s.attempts;
+  if (s.runs > crashes + 1) return "it ran more often than its workers crashed";
   switch (Outcome(s.job.outcome)) {
     case Outcome::ok:
       if (!s.finished) return "ok, and no run of it came to its end";

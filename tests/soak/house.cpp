@@ -35,11 +35,24 @@ std::string pools_config(const std::string& ledger) {
   return text + "}";
 }
 
+pid_t parent_of(pid_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string word; file >> word;) {
+    if (word != "PPid:") continue;
+    pid_t parent = 0;
+    file >> parent;
+    return parent;
+  }
+  return 0;
+}
+
 std::vector<ProcessName> children_of(pid_t pid) {
   std::vector<ProcessName> names;
   std::ifstream file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children");
   for (pid_t child; file >> child;) {
-    if (const ProcessName name = name_process(child); name != 0) names.push_back(name);
+    // It may have died since, and its pid be another's by now.
+    if (const ProcessName name = name_process(child); name != 0 && parent_of(child) == pid)
+      names.push_back(name);
   }
   return names;
 }
