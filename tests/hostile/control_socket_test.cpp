@@ -101,7 +101,7 @@ TEST_CASE("a peer that speaks nonsense is cut off with a reason, in its words an
       R"({"op": "open", "version": 1, "pool": 3})",
       R"({"op": "open", "version": 99999999999, "pool": "default"})",
       R"({"op": "open", "version": 1, "pool": "default", "slots": -1})",
-      R"({"op": "open", "version": 2, "pool": "default"})",
+      R"({"op": "open", "version": 77, "pool": "default"})",
       R"({"op": "kill", "pool": "default", "channel": 1.5})",
       "{\"op\": \"\xff\xfe\"}",
       std::string(60'000, '['),
