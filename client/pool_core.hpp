@@ -62,7 +62,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   const std::string& name() const { return channel_->pool(); }
   // The pool of a job; null if it is gone.
   static std::shared_ptr<PoolCore> of(const Future& future) { return future.state_->pool.lock(); }
-  bool connected() const { return client_->connected(); }
+  // Asks the kernel whether the daemon has hung up.
+  bool connected() const { return client_->check_connection(); }
   std::uint64_t lost_tokens() const { return channel_->lost_tokens(); }
   void check_open();  // throws if it was shut down
 

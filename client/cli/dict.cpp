@@ -1,6 +1,7 @@
 // jobring dict get|set|del|incr|list|watch: named dicts from the shell.
 #include <charconv>
 #include <cstdio>
+#include <utility>
 
 #include "client/cli/object_options.hpp"
 #include "client/cli/verbs.hpp"
@@ -34,19 +35,29 @@ std::string line_of(const DictChange& change, bool json) {
 }
 
 int watch(Dict& dict, const DictFlags& flags, const std::vector<std::string>& keys) {
-  std::uint64_t version = flags.all ? 0 : dict.version();
+  std::uint64_t version = dict.version();
   std::uint64_t told = 0;
+  const auto tell = [&](const DictChange& change) {
+    write_stdout(line_of(change, flags.json));
+    return ++told == flags.count;
+  };
+  // What changes after `version` is told again, rather than missed.
+  bool whole = flags.all;
   for (;;) {
+    if (std::exchange(whole, false)) {
+      for (const auto& [key, value] : dict.items()) {
+        if (!keys.empty() && key != keys[0]) continue;
+        if (tell({key, value, version})) return 0;
+      }
+    }
     const auto patience = flags.patience.resolve();
-    const auto changes = keys.empty() ? dict.watch(version, patience)
-                                      : dict.watch_key(keys[0], version, patience);
+    const auto changes =
+        keys.empty() ? dict.watch(version, patience) : dict.watch_key(keys[0], version, patience);
     if (!changes) return kExitNotInTime;
     version = changes->version;
-    if (changes->compacted)
-      std::fprintf(stderr, "jobring dict: some changes are forgotten; list it again\n");
+    whole = changes->compacted;  // some changes are forgotten
     for (const DictChange& change : changes->changed) {
-      write_stdout(line_of(change, flags.json));
-      if (++told == flags.count) return 0;
+      if (tell(change)) return 0;
     }
   }
 }

@@ -166,7 +166,9 @@ std::optional<int> Options::parse(Arguments arguments, Order order,
       words.insert(words.end(), arguments.begin() + std::ptrdiff_t(i) + 1, arguments.end());
       break;
     }
-    if (argument.size() > 1 && argument[0] == '-') {
+    // -2 is a number; -0 is an option of some verbs.
+    const bool number = argument.size() > 1 && argument[1] >= '1' && argument[1] <= '9';
+    if (argument.size() > 1 && argument[0] == '-' && !number) {
       if (auto wrong = parser_->take_option(arguments, i, taken)) return usage_error(*wrong);
     } else if (order == Order::before_words) {
       words.insert(words.end(), arguments.begin() + std::ptrdiff_t(i), arguments.end());

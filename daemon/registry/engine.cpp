@@ -139,8 +139,12 @@ void Engine::handle(const Caller& caller, const RegistryRequest& r, std::int64_t
       return core_.refuse(call, RegistryStatus::permission,
                           "user " + std::to_string(caller.uid) + " may not do " + op.name);
     }
-    if ((r.flags & kCreateIfMissing) != 0 &&
-        ((r.type != ObjectType::none && r.type != object->def.type) || !same_params(*object, r))) {
+    if (r.type != ObjectType::none && r.type != object->def.type) {
+      return core_.refuse(
+          call, RegistryStatus::wrong_type,
+          std::string("it is a ") + to_string(object->def.type) + ", not a " + to_string(r.type));
+    }
+    if ((r.flags & kCreateIfMissing) != 0 && !same_params(*object, r)) {
       return core_.refuse(call, RegistryStatus::wrong_params,
                           "it exists with other parameters than those asked for");
     }

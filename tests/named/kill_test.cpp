@@ -14,8 +14,8 @@ using namespace jobring::test;
 
 namespace {
 
-// What a process has done, told by its exit: a client that adds to a counter, a dict and a list, and
-// puts and gets items, as fast as it can, until it is told to stop.
+// What a process has done, told by its exit: a client that adds to a counter, a dict and a list,
+// and puts and gets items, as fast as it can, until it is told to stop.
 int change_things(const Daemon& daemon, Child& self, int number) {
   Client client = daemon.connect();
   Registry registry(client);
@@ -78,8 +78,8 @@ TEST_CASE("a registry killed at random moments loses and repeats no acknowledged
   Counter(registry, "counter").get();
   std::vector<std::unique_ptr<Child>> children;
   for (int i = 0; i < kClients; ++i) {
-    children.push_back(std::make_unique<Child>(
-        [&, i](Child& self) { return change_things(daemon, self, i); }));
+    children.push_back(
+        std::make_unique<Child>([&, i](Child& self) { return change_things(daemon, self, i); }));
   }
   Counter counter(registry, "counter");
   std::int64_t before = 0;
@@ -103,7 +103,8 @@ TEST_CASE("a registry killed at random moments loses and repeats no acknowledged
     Dict dict(registry, "dict");
     CHECK_EQ(dict.get(std::to_string(i)), std::to_string(done));
     for (const std::string& item : List(registry, "got" + std::to_string(i)).all()) ++items[item];
-    for (long n = 0; n < done; ++n) items.try_emplace(std::to_string(i) + "." + std::to_string(n), 0);
+    for (long n = 0; n < done; ++n)
+      items.try_emplace(std::to_string(i) + "." + std::to_string(n), 0);
     total += done;
   }
   CHECK_EQ(counter.get(), total);

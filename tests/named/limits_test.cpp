@@ -199,8 +199,8 @@ TEST_CASE("jobs that still run at a drain can use the registry and the daemon en
   Event go(registry, "go");
   go.clear();
   Pool pool = client.pool();
-  Future job = pool.run({.argv = {program("jobring"), "event", "wait", "--socket",
-                                  daemon.socket(), "go"}});
+  Future job =
+      pool.run({.argv = {program("jobring"), "event", "wait", "--socket", daemon.socket(), "go"}});
   REQUIRE(eventually([&] { return go.info()->waiters == 1; }));
   daemon.signal(SIGTERM);
   REQUIRE(eventually([&] { return daemon.status_number("draining") >= 0; }));

@@ -93,6 +93,7 @@ TEST_CASE("a barrier lets all go with the last and is broken by one that dies") 
   Registry registry(client);
   Barrier barrier(registry, "b", 3);
   const Pending<std::int64_t> first = barrier.start_wait(), second = barrier.start_wait();
+  REQUIRE(eventually([&] { return barrier.waiting() == 2; }));
   Child third([&](Child&) {
     Client client = daemon.connect();
     Registry registry(client);

@@ -3,9 +3,10 @@
 //
 //     jobring::Dict dict(registry, "hits");
 //     dict.increment("/index.html");
-//     auto changes = dict.watch(0);                      // what changed after version 0
-//     for (auto& c : changes.changed) use(c.key, c.value);
-//     changes = dict.watch(changes.version);             // the next
+//     std::uint64_t version = dict.version();
+//     for (auto& [key, value] : dict.items()) use(key, value);
+//     auto changes = dict.watch(version, 10s);           // what changed after that version
+//     if (changes) for (auto& c : changes->changed) use(c.key, c.value);
 #pragma once
 
 #include <utility>
