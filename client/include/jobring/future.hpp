@@ -132,6 +132,8 @@ class Future {
 
   // Of the same job.
   friend bool operator==(const Future&, const Future&) = default;
+  // The same for all futures of one job, as long as one of them lives: a key for maps and sets.
+  const void* id() const { return state_.get(); }
 
  private:
   friend class detail::PoolCore;

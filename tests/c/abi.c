@@ -1,0 +1,45 @@
+/* What compiled programs rely on: numbers and layouts. */
+#include "check.h"
+
+#if UINTPTR_MAX == UINT64_MAX
+#define IS_AT(type, member, offset) \
+  _Static_assert(offsetof(type, member) == (offset), #type "." #member)
+_Static_assert(sizeof(jobring_connect_options) == 48, "jobring_connect_options");
+_Static_assert(sizeof(jobring_pong) == 56, "jobring_pong");
+_Static_assert(sizeof(jobring_pool_options) == 16, "jobring_pool_options");
+_Static_assert(sizeof(jobring_result) == 64, "jobring_result");
+_Static_assert(sizeof(jobring_progress) == 112, "jobring_progress");
+_Static_assert(sizeof(jobring_command_result) == 248, "jobring_command_result");
+_Static_assert(sizeof(jobring_job_options) == 40, "jobring_job_options");
+_Static_assert(sizeof(jobring_command) == 80, "jobring_command");
+_Static_assert(sizeof(jobring_map_options) == 32, "jobring_map_options");
+_Static_assert(sizeof(jobring_bytes) == 16, "jobring_bytes");
+IS_AT(jobring_result, queued_ns, 24);
+IS_AT(jobring_result, bytes, 40);
+IS_AT(jobring_job_options, timeout_ns, 8);
+IS_AT(jobring_job_options, tag, 32);
+IS_AT(jobring_command, argv, 8);
+IS_AT(jobring_command, use_stdio, 76);
+IS_AT(jobring_command_result, stdout_total, 40);
+IS_AT(jobring_command_result, start_step, 120);
+#endif
+_Static_assert(sizeof(jobring_status) == 4, "a status");
+
+void versions(void) {
+  CHECK(jobring_abi_version() >> 16 == JOBRING_ABI_MAJOR);
+  CHECK((jobring_abi_version() & 0xffff) == JOBRING_ABI_MINOR);
+  CHECK_TEXT(jobring_version(), JOBRING_VERSION);
+  CHECK_TEXT(jobring_status_name(JOBRING_OK), "JOBRING_OK");
+  CHECK_TEXT(jobring_status_name(JOBRING_BAD_INPUT), "JOBRING_BAD_INPUT");
+  CHECK_TEXT(jobring_status_name(INT32_MIN), "unknown");
+  /* All of them have names of their own. */
+  for (int32_t a = JOBRING_SOURCE_FAILED; a <= JOBRING_NONE; ++a) {
+    CHECK(strncmp(jobring_status_name(a), "JOBRING_", 8) == 0);
+    for (int32_t b = a + 1; b <= JOBRING_NONE; ++b)
+      CHECK(strcmp(jobring_status_name(a), jobring_status_name(b)) != 0);
+  }
+  CHECK_TEXT(jobring_outcome_name(JOBRING_OUTCOME_CRASHED), "crashed");
+  CHECK_TEXT(jobring_outcome_name(JOBRING_OUTCOME_BAD_REQUEST), "bad_request");
+  CHECK_TEXT(jobring_outcome_name(11), "unknown");
+  CHECK_TEXT(jobring_outcome_name(-1), "unknown");
+}

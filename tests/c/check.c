@@ -1,0 +1,170 @@
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static atomic_int failures;
+
+int check_failures(void) {
+  return atomic_load(&failures);
+}
+
+void check(int ok, const char* what, const char* file, int line) {
+  if (ok) return;
+  atomic_fetch_add(&failures, 1);
+  fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+}
+
+void require(int ok, const char* what, const char* file, int line) {
+  check(ok, what, file, line);
+  if (!ok) {
+    fprintf(stderr, "last error: %s\n", jobring_last_error());
+    exit(1);
+  }
+}
+
+void check_status(jobring_status got, jobring_status wanted, const char* what, const char* file,
+                  int line) {
+  if (got == wanted) return;
+  atomic_fetch_add(&failures, 1);
+  fprintf(stderr, "%s:%d: %s gave %s, not %s; last error: %s\n", file, line, what,
+          jobring_status_name(got), jobring_status_name(wanted), jobring_last_error());
+}
+
+void check_text(const char* got, const char* wanted, const char* what, const char* file, int line) {
+  if (got != NULL && strcmp(got, wanted) == 0) return;
+  atomic_fetch_add(&failures, 1);
+  fprintf(stderr, "%s:%d: %s is \"%s\", not \"%s\"\n", file, line, what, got ? got : "NULL",
+          wanted);
+}
+
+void open_place(struct place* place, int workers, const char* more) {
+  const char* tmp = getenv("TMPDIR");
+  char config[128];
+  snprintf(place->dir, sizeof place->dir, "%s/jobring-c-XXXXXX", tmp != NULL ? tmp : "/tmp");
+  REQUIRE(mkdtemp(place->dir) != NULL);
+  snprintf(config, sizeof config, "%s/config.json", place->dir);
+  FILE* file = fopen(config, "w");
+  REQUIRE(file != NULL);
+  fprintf(file,
+          "{\"log\": {\"level\": \"error\"}, \"pools\": {\"default\": {\"workers\": %d,"
+          " \"modules\": [\"%s/faulty.so\", \"%s/futures.so\"]%s}}}",
+          workers, JOBRING_MODULE_DIR, JOBRING_MODULE_DIR, more);
+  fclose(file);
+  jobring_connect_options options = {.size = sizeof options,
+                                     .daemon = JOBRING_DAEMON_OWN,
+                                     .config_file = config,
+                                     .daemon_path = JOBRING_BIN_DIR "/jobringd",
+                                     .name = "c_tests"};
+  place->client = NULL;
+  place->pool = NULL;
+  REQUIRE(jobring_connect(&options, &place->client) == JOBRING_OK);
+  REQUIRE(jobring_pool_open(place->client, NULL, NULL, &place->pool) == JOBRING_OK);
+}
+
+void close_place(struct place* place) {
+  jobring_pool_free(place->pool);
+  jobring_client_free(place->client);
+  DIR* dir = opendir(place->dir);
+  REQUIRE(dir != NULL);
+  for (struct dirent* entry; (entry = readdir(dir)) != NULL;) {
+    if (entry->d_name[0] != '.') unlinkat(dirfd(dir), entry->d_name, 0);
+  }
+  closedir(dir);
+  CHECK(rmdir(place->dir) == 0);
+}
+
+static void gate_path(const struct place* place, const char* name, char* path, size_t size) {
+  snprintf(path, size, "%s/%s", place->dir, name);
+}
+
+jobring_future* submit_at_gate(struct place* place, jobring_pool* pool, const char* name,
+                               const jobring_job_options* options) {
+  char path[128];
+  gate_path(place, name, path, sizeof path);
+  REQUIRE(mkfifo(path, 0600) == 0);
+  jobring_future* future = NULL;
+  REQUIRE(jobring_submit(pool, "wait_at_fifo", path, strlen(path), options, JOBRING_FOREVER,
+                         &future) == JOBRING_OK);
+  return future;
+}
+
+void open_gate(const struct place* place, const char* name) {
+  char path[128];
+  gate_path(place, name, path, sizeof path);
+  close(open(path, O_WRONLY | O_CLOEXEC));
+}
+
+jobring_future* submit(jobring_pool* pool, const char* handler, const char* payload) {
+  jobring_future* future = NULL;
+  REQUIRE(jobring_submit(pool, handler, payload, strlen(payload), NULL, JOBRING_FOREVER, &future) ==
+          JOBRING_OK);
+  return future;
+}
+
+jobring_result result_of(jobring_future* future) {
+  jobring_result result = {.size = sizeof result};
+  REQUIRE(jobring_future_result(future, JOBRING_FOREVER, &result) == JOBRING_OK);
+  return result;
+}
+
+int bytes_are(const jobring_result* result, const char* text) {
+  return result->bytes_len == strlen(text) && memcmp(result->bytes, text, result->bytes_len) == 0;
+}
+
+static int count_lines_with(const char* file, const char* part) {
+  FILE* lines = fopen(file, "r");
+  REQUIRE(lines != NULL);
+  char line[512];
+  int count = 0;
+  while (fgets(line, sizeof line, lines) != NULL) {
+    if (strstr(line, part) != NULL) ++count;
+  }
+  fclose(lines);
+  return count;
+}
+
+int shared_mappings(void) {
+  return count_lines_with("/proc/self/maps", "memfd:");
+}
+
+int descriptors(void) {
+  DIR* dir = opendir("/proc/self/fd");
+  REQUIRE(dir != NULL);
+  int count = 0;
+  while (readdir(dir) != NULL) ++count;
+  closedir(dir);
+  return count;
+}
+
+void eventually(int (*holds)(void* user), void* user, const char* what) {
+  struct timespec nap = {.tv_sec = 0, .tv_nsec = 2000000};
+  for (int i = 0; i < 10000; ++i) {
+    if (holds(user)) return;
+    nanosleep(&nap, NULL);
+  }
+  check(0, what, __FILE__, __LINE__);
+}
+
+jobring_future* submit_reporter(struct place* place, const char* gate) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/%s", place->dir, gate);
+  REQUIRE(mkfifo(path, 0600) == 0);
+  return submit(place->pool, "report", path);
+}
+
+static int has_reported(void* user) {
+  jobring_progress progress = {.size = sizeof progress};
+  return jobring_future_progress(user, &progress) == JOBRING_OK;
+}
+
+void await_report(jobring_future* future) {
+  eventually(has_reported, future, "the job reports");
+}
