@@ -42,6 +42,8 @@
 #include <jobring/c/base.h>
 #include <jobring/c/client.h>
 #include <jobring/c/future.h>
+#include <jobring/c/objects.h>
+#include <jobring/c/operations.h>
 #include <jobring/c/submit.h>
 
 #endif

@@ -31,8 +31,21 @@ enum {
   JOBRING_NO_ANSWER = -10,    // the daemon did not answer in time
   JOBRING_JOB_FAILED = -11,   // the job's outcome is not JOBRING_OUTCOME_OK
   JOBRING_NO_MEMORY = -12,
-  JOBRING_INTERNAL = -13,      // a defect of jobring: please report it
-  JOBRING_SOURCE_FAILED = -14  // a map's source gave something that is no status of a source
+  JOBRING_INTERNAL = -13,       // a defect of jobring: please report it
+  JOBRING_SOURCE_FAILED = -14,  // a map's source gave something that is no status of a source
+
+  // Of named objects.
+  JOBRING_WRONG_TYPE = -20,    // the object is of another kind
+  JOBRING_WRONG_PARAMS = -21,  // it exists with other permits, parties, capacity or order
+  JOBRING_NOT_FOUND = -22,     // it does not exist, and was not to be made
+  JOBRING_EXISTS = -23,
+  JOBRING_NOT_HOLDER = -24,    // released by one who does not hold it, or more often than acquired
+  JOBRING_LOST = -25,          // the registry died: the wait is over, what was held is not any more
+  JOBRING_CANCELLED = -26,     // by jobring_pending_cancel()
+  JOBRING_REMOVED = -27,       // the object was removed meanwhile
+  JOBRING_BROKEN = -28,        // the barrier
+  JOBRING_OUT_OF_RANGE = -29,  // an index, or a number that does not fit into 64 bits
+  JOBRING_NOT_A_NUMBER = -30
 };
 
 // "JOBRING_FULL" and so on, for messages; "unknown" for a number that is none. Never NULL; static.
