@@ -15,11 +15,10 @@ struct Entry {
   const char* name;
   Subject run;
 };
-constexpr Entry kSubjects[] = {{"throughput", throughput},    {"round_trip", round_trip},
-                               {"commands", commands},        {"payloads", payloads},
-                               {"clients", clients},          {"idle", idle},
-                               {"command_line", command_line},
-                               {"objects", objects}};
+constexpr Entry kSubjects[] = {{"throughput", throughput},     {"round_trip", round_trip},
+                               {"commands", commands},         {"payloads", payloads},
+                               {"clients", clients},           {"idle", idle},
+                               {"command_line", command_line}, {"objects", objects}};
 
 std::string human(double value, const std::string& unit) {
   char text[64];

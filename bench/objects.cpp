@@ -116,8 +116,7 @@ std::vector<Row> objects(const Settings& s) {
   };
   rows.push_back(compare(
       s, row("lock and unlock, uncontended", "us", "bare wake-up round trip", 3, false),
-      [&] { return 1e6 / lock_rate(); },
-      [&] { return eventfd_ping_pong(s.seconds, -1, -1).p50; }));
+      [&] { return 1e6 / lock_rate(); }, [&] { return eventfd_ping_pong(s.seconds, -1, -1).p50; }));
   rows.push_back(compare(s, row("lock and unlock, pairs", "/s", "Manager().Lock()", 20), lock_rate,
                          [&] { return manager("lock", s.seconds); }));
   rows.push_back(compare(
@@ -129,7 +128,8 @@ std::vector<Row> objects(const Settings& s) {
   };
   rows.push_back(compare(s, row("queue put and get, pipelined, items", "/s", "the aim", 1), items,
                          [] { return 500'000.0; }));
-  rows.push_back(compare(s, row("queue put and get, pipelined, items", "/s", "Manager().Queue()", 0),
+  rows.push_back(compare(s,
+                         row("queue put and get, pipelined, items", "/s", "Manager().Queue()", 0),
                          items, [&] { return manager("queue", s.seconds); }));
   return rows;
 }

@@ -26,8 +26,8 @@ ObjectOptions ObjectFlags::resolve() const {
   const char* end = mode.data() + mode.size();
   const auto [stop, error] = std::from_chars(mode.data(), end, options.mode, 8);
   if (error != std::errc() || stop != end || options.mode == 0 || options.mode > 0777) {
-    detail::throw_error({Errc::usage, "not a mode: \"" + mode + "\"", "--mode",
-                         "three octal digits, such as 770"});
+    detail::throw_error(
+        {Errc::usage, "not a mode: \"" + mode + "\"", "--mode", "three octal digits, such as 770"});
   }
   return options;
 }

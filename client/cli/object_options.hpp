@@ -21,7 +21,8 @@ struct ObjectFlags {
 
   void add_to(Options& options) {
     options.text("--socket", socket, "PATH", "the daemon's socket");
-    options.text("--mode", mode, "OCTAL", "permissions if it is made now, as of files; default 700");
+    options.text("--mode", mode, "OCTAL",
+                 "permissions if it is made now, as of files; default 700");
   }
   // Throws Exception(bad_input).
   ObjectOptions resolve() const;

@@ -12,7 +12,8 @@ constexpr HelpText kHelp = {
     .verb = "queue",
     .usage = "put|get|len [OPTIONS] NAME [ITEM...]",
     .summary =
-        "put: the items, or each line of stdin. get: one item, or as many as -c says, a line each.\n"
+        "put: the items, or each line of stdin. get: one item, or as many as -c says, a line "
+        "each.\n"
         "len: how many there are. Exits with 75 if there was no room, or no item, in time.",
     .examples =
         "  find . -name '*.c' | jobring queue put sources\n"
@@ -80,7 +81,8 @@ int queue_verb(Arguments arguments) {
                  "get so many; 0: until there is none in time; default 1");
   options.number("--capacity", flags.capacity, 0, UINT32_MAX, "N",
                  "when it is made: items that it holds, 0: any number");
-  options.choice("--order", flags.order, {"fifo", "lifo", "priority"}, "when it is made; default fifo");
+  options.choice("--order", flags.order, {"fifo", "lifo", "priority"},
+                 "when it is made; default fifo");
   options.text("--priority", flags.priority, "N", "put: the smallest goes first; default 0");
   options.flag("-0,--null", flags.null, "items end with NUL instead of newline");
   options.flag("--json", flags.json, "get: a JSON object a line");

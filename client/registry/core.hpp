@@ -40,10 +40,10 @@ struct ObjectCore {
   ObjectOptions options;
   std::int64_t size = 0;
   QueueOrder order = QueueOrder::fifo;
-  std::string lock;                        // of a condition
-  std::atomic<std::uint64_t> token{0};     // locks: of the last grant through this object
-  std::atomic<std::uint64_t> newest{0};    // the greatest token that was seen there
-  std::shared_ptr<ObjectCore> lock_core;   // of a condition
+  std::string lock;                       // of a condition
+  std::atomic<std::uint64_t> token{0};    // locks: of the last grant through this object
+  std::atomic<std::uint64_t> newest{0};   // the greatest token that was seen there
+  std::shared_ptr<ObjectCore> lock_core;  // of a condition
 
   // A request of this object: it is made if it is not there.
   RegistryRequest request(RegistryOp op) const;

@@ -39,8 +39,8 @@ List::List(const Registry& registry, std::string_view name, const ObjectOptions&
     : NamedObject(registry, name, ObjectKind::list, options) {}
 
 Pending<std::int64_t> List::start_append(std::string_view value) {
-  return start<std::int64_t>(core_, request(*core_, RegistryOp::list_append, 0, value),
-                             Repeat::yes, to_number);
+  return start<std::int64_t>(core_, request(*core_, RegistryOp::list_append, 0, value), Repeat::yes,
+                             to_number);
 }
 std::int64_t List::append(std::string_view value) {
   return start_append(value).get();

@@ -51,9 +51,8 @@ void released(const Answer& answer, ObjectCore& object) {
 // The condition's wait gave the lock up and took it again.
 bool reacquired(const Answer& answer, ObjectCore& object) {
   ObjectCore& lock = *object.lock_core;
-  const bool holds =
-      status(answer) == RegistryStatus::ok ||
-      (status(answer) == RegistryStatus::timed_out && answer.token != 0);
+  const bool holds = status(answer) == RegistryStatus::ok ||
+                     (status(answer) == RegistryStatus::timed_out && answer.token != 0);
   if (holds) granted(lock, answer.token);
   return in_time(answer);
 }

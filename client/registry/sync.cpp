@@ -124,16 +124,14 @@ void Barrier::abort() {
   ask(core_, core_->request(RegistryOp::barrier_abort));
 }
 bool Barrier::broken() {
-  const Future future =
-      core_->registry->submit(core_->request(RegistryOp::barrier_state), true);
+  const Future future = core_->registry->submit(core_->request(RegistryOp::barrier_state), true);
   const Answer answer = answer_of(future);
   if (status(answer) == RegistryStatus::broken) return true;
   require_ok(answer);
   return false;
 }
 std::int64_t Barrier::waiting() {
-  const Future future =
-      core_->registry->submit(core_->request(RegistryOp::barrier_state), true);
+  const Future future = core_->registry->submit(core_->request(RegistryOp::barrier_state), true);
   const Answer answer = answer_of(future);
   if (status(answer) == RegistryStatus::broken) return 0;
   require_ok(answer);

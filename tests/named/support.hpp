@@ -63,7 +63,9 @@ class Child {
     const std::string line = word + "\n";
     (void)!write(to_parent_[1], line.data(), line.size());
   }
-  std::string hear(std::chrono::milliseconds patience = 30s) { return line(to_parent_[0], patience); }
+  std::string hear(std::chrono::milliseconds patience = 30s) {
+    return line(to_parent_[0], patience);
+  }
   // The other way round.
   void tell(const std::string& word) {
     const std::string line = word + "\n";

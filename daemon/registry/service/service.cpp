@@ -93,7 +93,8 @@ Service::Service(WorkerProcess& process, OrderLink& link)
   engine_ = std::move(*engine);
   await_sessions();
   engine_->commit();  // nobody has asked anything yet: there are no answers
-  // Before anything is granted: who asks whether a grant still holds finds those of our own to do so.
+  // Before anything is granted: who asks whether a grant still holds finds those of our own to do
+  // so.
   process.page_mapping.as<RegistryPage>()->lost_tokens.store(
       std::max(first_token, engine_->core().store.tokens()), std::memory_order_seq_cst);
   link_.report(WorkerHello{kControlVersion, {"registry"}});

@@ -88,12 +88,12 @@ struct ObjectInfo {
   std::uint64_t token = 0;    // fencing token of the present holder; version of a dict
   std::uint32_t holders = 0;  // lock: its levels; semaphore: permits out; queue: leases
   std::uint32_t waiters = 0;
-  std::uint64_t bytes = 0;    // memory that is accounted for it
+  std::uint64_t bytes = 0;  // memory that is accounted for it
   uid_t uid = 0;
   gid_t gid = 0;
   unsigned mode = 0;
   bool ephemeral = false;
-  bool broken = false;        // barrier
+  bool broken = false;  // barrier
 };
 
 namespace detail {
@@ -137,9 +137,8 @@ class Pending {
   }
   // Once it is ready; see future.hpp for the thread and the rules.
   void on_ready(std::function<void(const Pending&)> callback) const {
-    future_.on_ready([self = *this, callback = std::move(callback)](const Future&) {
-      callback(self);
-    });
+    future_.on_ready(
+        [self = *this, callback = std::move(callback)](const Future&) { callback(self); });
   }
   // For wait(), AsCompleted and AsyncPool::async_wait().
   const Future& future() const { return future_; }

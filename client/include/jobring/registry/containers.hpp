@@ -109,7 +109,8 @@ class Counter : public NamedObject {
   void set(std::int64_t value);
   std::int64_t get();
   // `present`, if given, is what it was.
-  bool compare_and_set(std::int64_t expected, std::int64_t desired, std::int64_t* present = nullptr);
+  bool compare_and_set(std::int64_t expected, std::int64_t desired,
+                       std::int64_t* present = nullptr);
 };
 
 }  // namespace jobring

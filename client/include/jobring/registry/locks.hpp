@@ -89,11 +89,11 @@ class Condition : public NamedObject {
     const auto until = timeout == kForever ? std::chrono::steady_clock::time_point::max()
                                            : std::chrono::steady_clock::now() + timeout;
     while (!predicate()) {
-      const auto left = timeout == kForever
-                            ? kForever
-                            : std::max(std::chrono::nanoseconds(0),
-                                       std::chrono::nanoseconds(
-                                           until - std::chrono::steady_clock::now()));
+      const auto left =
+          timeout == kForever
+              ? kForever
+              : std::max(std::chrono::nanoseconds(0),
+                         std::chrono::nanoseconds(until - std::chrono::steady_clock::now()));
       if (!wait(left)) return predicate();
     }
     return true;
