@@ -99,16 +99,22 @@ std::vector<pid_t> House::worker_pids() const {
 }
 
 bool House::at_rest(const std::vector<pid_t>& others) {
-  const bool asleep = soon([&] {
-    for (std::uint32_t w = 0; w < workers_; ++w) {
-      if (!view_->sleeps(w)) return false;
-    }
-    return true;
-  });
-  std::vector<pid_t> all = children_of(daemon_);
-  all.push_back(daemon_);
-  all.insert(all.end(), others.begin(), others.end());
-  return asleep && come_to_rest(all);
+  // A worker that was killed lying down counts as asleep until the supervisor has noticed; then
+  // another one comes, and is to be waited for as well.
+  for (int tries = 0; tries < 5; ++tries) {
+    const bool asleep = soon([&] {
+      for (std::uint32_t w = 0; w < workers_; ++w) {
+        if (!view_->sleeps(w)) return false;
+      }
+      return true;
+    });
+    if (!asleep) return false;
+    std::vector<pid_t> all = children_of(daemon_);
+    all.push_back(daemon_);
+    all.insert(all.end(), others.begin(), others.end());
+    if (come_to_rest(all)) return true;
+  }
+  return false;
 }
 
 void House::close_gate() {

@@ -59,6 +59,7 @@ bool come_to_rest(std::span<const pid_t> pids) {
     bool rests = true;
     for (std::size_t i = 0; i < pids.size(); ++i) {
       const std::uint64_t ran = processor_time(pids[i]);
+      if (ran == 0) return false;  // it is gone
       rests = rests && process_state(pids[i]) == 'S' && ran == before[i];
       before[i] = ran;
     }

@@ -23,7 +23,7 @@ constexpr auto kPatience = std::chrono::seconds(20);
 // So often a point is sought: the way there may differ by what other processes do meanwhile.
 constexpr int kTries = 8;
 // One point in so many may be missed all the same.
-constexpr std::size_t kMissedMax = 8;
+constexpr std::size_t kMissedMax = 3;
 
 // After a step: true if the operation goes on.
 bool goes_on(Operation& operation, Tracee& victim, At at) {
