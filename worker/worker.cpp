@@ -14,6 +14,7 @@
 #include "worker/exec/run_command.hpp"
 #include "worker/leave.hpp"
 #include "worker/private_memory.hpp"
+#include "worker/wait_set.hpp"
 
 namespace jobring {
 namespace {
@@ -21,21 +22,6 @@ namespace {
 constexpr std::uint64_t kOrdersEvery =
     1'000'000;  // nanoseconds between looks at the control socket while busy
 constexpr std::uint64_t kRssEvery = 100'000'000;  // nanoseconds between looks at our own memory
-constexpr std::uint64_t kControlEvent = ~std::uint64_t{0};
-
-// That reports `control` as kControlEvent while it is readable.
-UniqueFd make_epoll(int control) {
-  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kControlEvent;
-  if (!epoll || epoll_ctl(epoll.get(), EPOLL_CTL_ADD, control, &event) != 0) {
-    const Error error = system_error("epoll");
-    std::fprintf(stderr, "%s\n", error.line().c_str());
-    _exit(exit_status(error.code));
-  }
-  return epoll;
-}
 
 }  // namespace
 
@@ -43,7 +29,7 @@ Worker::Worker(const WorkerProcess& process, std::uint32_t index, OrderLink& lin
     : process_(process),
       settings_(process.settings),
       link_(link),
-      epoll_(make_epoll(link.fd())),
+      epoll_(or_leave(make_epoll(link.fd()))),
       channels_(link, process.segments, epoll_.get(), ChannelTable::Asking::wait),
       claimer_(process, index, channels_),
       mine_(claimer_.entry()),

@@ -23,6 +23,7 @@
 #include "worker/job_timer.hpp"
 #include "worker/leave.hpp"
 #include "worker/private_memory.hpp"
+#include "worker/wait_set.hpp"
 
 namespace jobring {
 
@@ -37,24 +38,9 @@ constexpr std::uint64_t kRssEvery = 100 * kMillisecond;
 constexpr std::uint64_t kCommandMargin = 1'000 * kMillisecond;
 // Handlers of the loop between two looks at orders and rings.
 constexpr int kHandlersPerTurn = 128;
-constexpr std::uint64_t kControlEvent = ~std::uint64_t{0};
 
 std::uint64_t key(std::uint32_t channel, std::uint32_t slot) {
   return std::uint64_t(channel) << 32 | slot;
-}
-
-// That reports `control` as kControlEvent while it is readable.
-UniqueFd make_epoll(int control) {
-  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kControlEvent;
-  if (!epoll || epoll_ctl(epoll.get(), EPOLL_CTL_ADD, control, &event) != 0) {
-    const Error error = system_error("epoll");
-    std::fprintf(stderr, "%s\n", error.line().c_str());
-    _exit(exit_status(error.code));
-  }
-  return epoll;
 }
 
 }  // namespace
@@ -64,7 +50,7 @@ AsyncWorker::AsyncWorker(const WorkerProcess& process, OrderLink& link, Deadline
       settings_(process.settings),
       link_(link),
       deadlines_(deadlines),
-      epoll_(make_epoll(link.fd())),
+      epoll_(or_leave(make_epoll(link.fd()))),
       bells_(loop_, epoll_.get()),
       channels_(link, process.segments, epoll_.get(), ChannelTable::Asking::later),
       claimer_(process, settings_.index, channels_),

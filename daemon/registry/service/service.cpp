@@ -16,22 +16,18 @@
 #include "common/registry_pool.hpp"
 #include "worker/completion.hpp"
 #include "worker/leave.hpp"
+#include "worker/wait_set.hpp"
 
 namespace jobring::registry {
 namespace {
 
 // Nanoseconds between looks at the control socket while busy.
 constexpr std::uint64_t kOrdersEvery = 1'000'000;
-constexpr std::uint64_t kControlEvent = ~std::uint64_t{0};
 
-UniqueFd make_epoll(OrderLink& link) {
-  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kControlEvent;
-  if (!epoll || epoll_ctl(epoll.get(), EPOLL_CTL_ADD, link.fd(), &event) != 0)
-    cannot_start(link, system_error("epoll"));
-  return epoll;
+UniqueFd epoll_of(OrderLink& link) {
+  auto epoll = make_epoll(link.fd());
+  if (!epoll) cannot_start(link, epoll.error());
+  return std::move(*epoll);
 }
 
 RegistryConfig config_of(const RegistryStart& start) {
@@ -72,7 +68,7 @@ std::uint64_t submitted(StateWord word, std::uint32_t low) {
 
 Service::Service(WorkerProcess& process, OrderLink& link)
     : link_(link),
-      epoll_(make_epoll(link)),
+      epoll_(epoll_of(link)),
       channels_(link, process.segments, epoll_.get(), ChannelTable::Asking::later),
       claimer_(process, process.settings.index, channels_),
       mine_(claimer_.entry()) {
