@@ -67,6 +67,16 @@ bool Row::reached() const {
   return more_is_better ? value >= aim : value <= aim;
 }
 
+Row row(std::string subject, std::string unit, std::string peer, double aim, bool more_is_better) {
+  Row r;
+  r.subject = std::move(subject);
+  r.unit = std::move(unit);
+  r.peer = std::move(peer);
+  r.aim = aim;
+  r.more_is_better = more_is_better;
+  return r;
+}
+
 Row compare(const Settings& settings, Row row, const std::function<double()>& ours,
             const std::function<double()>& theirs) {
   for (int i = 0; i < settings.rounds; ++i) {

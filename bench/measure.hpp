@@ -34,6 +34,10 @@ struct Row {
   bool reached() const;
 };
 
+// One without measurements yet.
+Row row(std::string subject, std::string unit, std::string peer, double aim,
+        bool more_is_better = true);
+
 struct Settings {
   int rounds = 5;
   double seconds = 0.5;  // per measurement

@@ -14,17 +14,6 @@ namespace {
 
 using namespace jobring;
 
-Row row(std::string subject, std::string unit, std::string peer, double aim,
-        bool more_is_better = true) {
-  Row r;
-  r.subject = std::move(subject);
-  r.unit = std::move(unit);
-  r.peer = std::move(peer);
-  r.aim = aim;
-  r.more_is_better = more_is_better;
-  return r;
-}
-
 // What the same program, in a process of its own, measures.
 double in_client(const Daemon& daemon, const std::function<double(Registry&)>& body) {
   auto* result = static_cast<double*>(shared_memory(sizeof(double)));

@@ -26,17 +26,6 @@ std::string workers(int n) {
   return "\"workers\": " + std::to_string(n);
 }
 
-Row row(std::string subject, std::string unit, std::string peer, double aim,
-        bool more_is_better = true) {
-  Row r;
-  r.subject = std::move(subject);
-  r.unit = std::move(unit);
-  r.peer = std::move(peer);
-  r.aim = aim;
-  r.more_is_better = more_is_better;
-  return r;
-}
-
 double future_rate(jobring::Pool& pool, double duration) {
   std::uint64_t done = 0;
   const std::string payload(64, 'x');
