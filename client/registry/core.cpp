@@ -56,6 +56,19 @@ bool RegistryCore::holds(std::uint64_t token) const {
   return token != 0 && core_->connected() && token > core_->lost_tokens();
 }
 
+Answer ask_any(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
+               Future& future) {
+  future = object->registry->submit(request, true);
+  return answer_of(future);
+}
+
+Answer ask(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
+           Future& future) {
+  const Answer answer = ask_any(object, request, future);
+  require_ok(answer);
+  return answer;
+}
+
 RegistryRequest ObjectCore::request(RegistryOp op) const {
   RegistryRequest r;
   r.op = op;

@@ -65,6 +65,12 @@ inline RegistryStatus status(const Answer& answer) {
 inline void require_ok(const Answer& answer) {
   if (status(answer) != RegistryStatus::ok) throw_status(answer);
 }
+// Waits for the answer, whatever its status; `future` keeps it. Sent again if the registry dies.
+Answer ask_any(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
+               Future& future);
+// The same; throws unless the status is ok.
+Answer ask(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
+           Future& future);
 // For operations that may run out of time. True: ok; false: timed_out; else throws.
 inline bool in_time(const Answer& answer) {
   if (status(answer) == RegistryStatus::timed_out) return false;

@@ -7,19 +7,6 @@ namespace {
 
 using namespace detail;
 
-// Waits for the answer, whatever its status; `future` keeps it.
-Answer ask_any(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
-               Future& future) {
-  future = object->registry->submit(request, true);
-  return answer_of(future);
-}
-Answer ask(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
-           Future& future) {
-  const Answer answer = ask_any(object, request, future);
-  require_ok(answer);
-  return answer;
-}
-
 RegistryRequest keyed(const ObjectCore& object, RegistryOp op, std::string_view key) {
   RegistryRequest r = object.request(op);
   r.key = key;

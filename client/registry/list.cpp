@@ -8,18 +8,6 @@ namespace {
 
 using namespace detail;
 
-Answer ask_any(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
-               Future& future) {
-  future = object->registry->submit(request, true);
-  return answer_of(future);
-}
-Answer ask(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
-           Future& future) {
-  const Answer answer = ask_any(object, request, future);
-  require_ok(answer);
-  return answer;
-}
-
 RegistryRequest request(const ObjectCore& object, RegistryOp op, std::int64_t a,
                         std::string_view value = {}) {
   RegistryRequest r = object.request(op);

@@ -25,14 +25,6 @@ Pending<std::optional<QueueItem>> get_item(const std::shared_ptr<ObjectCore>& ob
   return start<std::optional<QueueItem>>(object, r, Repeat::yes, to_item);
 }
 
-Answer ask(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
-           Future& future) {
-  future = object->registry->submit(request, true);
-  const Answer answer = answer_of(future);
-  require_ok(answer);
-  return answer;
-}
-
 }  // namespace
 
 Queue::Queue(const Registry& registry, std::string_view name, const QueueOptions& options)

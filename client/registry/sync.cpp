@@ -18,8 +18,8 @@ bool reached(const Answer& answer, ObjectCore&) {
 }
 
 // Asks and waits; the answer's number.
-std::int64_t ask(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
-                 Repeat repeat = Repeat::yes) {
+std::int64_t ask_number(const std::shared_ptr<ObjectCore>& object, const RegistryRequest& request,
+                        Repeat repeat = Repeat::yes) {
   const Future future = object->registry->submit(request, repeat == Repeat::yes);
   const Answer answer = answer_of(future);
   require_ok(answer);
@@ -66,11 +66,11 @@ std::int64_t Semaphore::release(std::int64_t n, std::uint64_t token) {
   RegistryRequest r = core_->request(RegistryOp::semaphore_release);
   r.a = n;
   r.token = token;
-  return ask(core_, r);
+  return ask_number(core_, r);
 }
 
 std::int64_t Semaphore::value() {
-  return ask(core_, core_->request(RegistryOp::semaphore_value));
+  return ask_number(core_, core_->request(RegistryOp::semaphore_value));
 }
 
 // ---- events
@@ -79,13 +79,13 @@ Event::Event(const Registry& registry, std::string_view name, const ObjectOption
     : NamedObject(registry, name, ObjectKind::event, options) {}
 
 void Event::set() {
-  ask(core_, core_->request(RegistryOp::event_set));
+  ask_number(core_, core_->request(RegistryOp::event_set));
 }
 void Event::clear() {
-  ask(core_, core_->request(RegistryOp::event_clear));
+  ask_number(core_, core_->request(RegistryOp::event_clear));
 }
 bool Event::is_set() {
-  return ask(core_, core_->request(RegistryOp::event_is_set)) != 0;
+  return ask_number(core_, core_->request(RegistryOp::event_is_set)) != 0;
 }
 Pending<bool> Event::start_wait(std::chrono::nanoseconds timeout) {
   RegistryRequest r = core_->request(RegistryOp::event_wait);
@@ -118,10 +118,10 @@ std::int64_t Barrier::wait(std::chrono::nanoseconds timeout) {
   return start_wait(timeout).get();
 }
 void Barrier::reset() {
-  ask(core_, core_->request(RegistryOp::barrier_reset));
+  ask_number(core_, core_->request(RegistryOp::barrier_reset));
 }
 void Barrier::abort() {
-  ask(core_, core_->request(RegistryOp::barrier_abort));
+  ask_number(core_, core_->request(RegistryOp::barrier_abort));
 }
 bool Barrier::broken() {
   const Future future = core_->registry->submit(core_->request(RegistryOp::barrier_state), true);
