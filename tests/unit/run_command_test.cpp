@@ -1,10 +1,8 @@
-#include "worker/exec/run_command.hpp"
-
+// Commands: how they are started, fed, heard and buried.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,94 +10,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "common/clock.hpp"
-#include "common/unique_fd.hpp"
+#include "tests/unit/run_command_support.hpp"
 #include "worker/exec/capture.hpp"
 
 using namespace jobring;
-namespace fs = std::filesystem;
-
-namespace {
-
-// What the daemon makes of its workers: what commands leave comes to us.
-const int subreaper = prctl(PR_SET_CHILD_SUBREAPER, 1);
-// As a careless parent may have left it; before the first command, as in a worker.
-const auto ignored = std::signal(SIGTTOU, SIG_IGN);
-
-CommandContext context() {
-  CommandContext c;
-  c.output_room = 1 << 20;
-  c.kill_grace_ms = 5'000;
-  return c;
-}
-
-Command command(std::vector<std::string> argv) {
-  Command c;
-  c.argv = std::move(argv);
-  return c;
-}
-
-Command shell(const std::string& script) {
-  return command({"/bin/sh", "-c", script});
-}
-
-CommandOutput run(const Command& c) {
-  return run_command(c, context());
-}
-
-struct Pipe {
-  UniqueFd read_end, write_end;
-  Pipe() {
-    int fds[2];
-    REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
-    read_end.reset(fds[0]);
-    write_end.reset(fds[1]);
-  }
-};
-
-// A directory of the test's own, gone with it.
-struct TempDir {
-  fs::path path;
-  TempDir() {
-    std::string name = (fs::temp_directory_path() / "jobring-test-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~TempDir() { fs::remove_all(path); }
-  std::string write(const std::string& name, const std::string& text, mode_t mode) {
-    const std::string file = path / name;
-    std::ofstream(file) << text;
-    chmod(file.c_str(), mode);
-    return file;
-  }
-};
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : fs::directory_iterator("/proc/self/fd")) ++count;
-  return count;
-}
-
-// What the test framework has printed so far must not be printed by the child too.
-pid_t fork_child() {
-  std::fflush(nullptr);
-  return fork();
-}
-
-bool has_children() {
-  return waitpid(-1, nullptr, WNOHANG) >= 0 || errno != ECHILD;
-}
-
-bool gone(const std::string& pid) {
-  return kill(pid_t(std::stol(pid)), 0) != 0 && errno == ESRCH;
-}
-
-std::atomic<int> stop_seen = 0;
-
-}  // namespace
+using namespace jobring::test::commands;
 
 TEST_CASE("a command's exit status is reported") {
   CHECK(run(command({"true"})).report.exit_code == 0);
@@ -352,146 +269,6 @@ TEST_CASE("a stdin file that never opens is ended by the time-out") {
   CHECK(report.timed_out);
   CHECK(report.signal == SIGTERM);
   CHECK(report.wall_us < 4'000'000);
-}
-
-TEST_CASE("a command over its time gets TERM, and what it does then is reported") {
-  CommandContext soon = context();
-  soon.timeout_ms = 50;
-  const CommandReport slept = run_command(command({"sleep", "60"}), soon).report;
-  CHECK(slept.timed_out);
-  CHECK_FALSE(slept.killed);
-  CHECK(slept.signal == SIGTERM);
-  CHECK(slept.shell_status() == 124);
-  CHECK(slept.wall_us >= 50'000);
-  const CommandReport polite =
-      run_command(shell("trap 'exit 9' TERM; sleep 60 & wait"), soon).report;
-  CHECK(polite.timed_out);
-  CHECK(polite.exit_code == 9);
-}
-
-TEST_CASE("a command that ignores TERM gets KILL after the grace") {
-  CommandContext soon = context();
-  soon.timeout_ms = 300;
-  soon.kill_grace_ms = 50;
-  const CommandReport report = run_command(shell("trap '' TERM; sleep 60; sleep 60"), soon).report;
-  CHECK(report.timed_out);
-  CHECK(report.signal == SIGKILL);
-  CHECK(report.wall_us < 30'000'000);
-}
-
-TEST_CASE("a stopped command still ends at its time-out") {
-  CommandContext soon = context();
-  soon.timeout_ms = 100;
-  CHECK(run_command(shell("kill -STOP $$"), soon).report.signal == SIGTERM);
-}
-
-TEST_CASE("endless output does not hide a time-out") {
-  CommandContext soon = context();
-  soon.timeout_ms = 50;
-  soon.output_room = 100;
-  const CommandOutput done = run_command(command({"yes"}), soon);
-  CHECK(done.report.timed_out);
-  CHECK(done.out.size() == 100);
-}
-
-TEST_CASE("a death by signal is reported with the signal") {
-  const CommandReport report = run(shell("kill -SEGV $$")).report;
-  CHECK(report.signal == SIGSEGV);
-  CHECK(report.exit_code == -1);
-  CHECK(report.shell_status() == 139);
-}
-
-TEST_CASE("a child that keeps the pipe open holds no result back, and dies with its group") {
-  for (const int ours : {1, 0}) {
-    prctl(PR_SET_CHILD_SUBREAPER, ours);
-    const CommandOutput done = run(shell("sleep 60 & echo $!"));
-    CHECK(done.report.exit_code == 0);
-    CHECK(done.report.wall_us < 30'000'000);
-    // If it did not come to us, it goes to init, which takes its time to reap it.
-    const std::uint64_t until = now_ns() + 5'000'000'000;
-    while (!gone(done.out) && now_ns() < until) poll(nullptr, 0, 1);
-    CHECK(gone(done.out));
-    CHECK_FALSE(has_children());
-  }
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
-}
-
-TEST_CASE("a daemon that a command makes does not outlive it") {
-  TempDir dir;
-  const std::string file = dir.path / "pid";
-  // Twice removed, in a session of its own, and holding the pipe.
-  const std::string script = "setsid sh -c 'echo $$ > " + file + "; sleep 60' & while ! [ -s " +
-                             file + " ]; do sleep 0.01; done";
-  const CommandOutput done = run(shell("(" + script + ")"));
-  CHECK(done.report.exit_code == 0);
-  std::string pid;
-  std::getline(std::ifstream(file), pid);
-  REQUIRE_FALSE(pid.empty());
-  CHECK(gone(pid));
-  CHECK_FALSE(has_children());
-}
-
-TEST_CASE("a request to stop is passed on as its signal, and KILL follows after the grace") {
-  Pipe wake;
-  CommandContext c = context();
-  c.kill_grace_ms = 100;
-  c.wake_fd = wake.read_end.get();
-  int calls = 0;
-  c.on_wake = [&]() -> int {
-    char byte;
-    REQUIRE(read(wake.read_end.get(), &byte, 1) == 1);
-    ++calls;
-    return byte == '-' ? 0 : SIGINT;
-  };
-  REQUIRE(write(wake.write_end.get(), "-i", 2) == 2);
-  const CommandReport interrupted = run_command(command({"sleep", "60"}), c).report;
-  CHECK(calls == 2);
-  CHECK(interrupted.killed);
-  CHECK_FALSE(interrupted.timed_out);
-  CHECK(interrupted.signal == SIGINT);
-
-  // A command asks for its own stop once its trap stands.
-  Command stubborn = shell("trap '' INT; printf i >&2; sleep 60; sleep 60");
-  c.stdio[2] = wake.write_end.get();
-  const CommandReport report = run_command(stubborn, c).report;
-  CHECK(report.killed);
-  CHECK(report.signal == SIGKILL);
-}
-
-TEST_CASE("a second request sends its signal too") {
-  Pipe wake;
-  CommandContext c = context();
-  c.kill_grace_ms = 60'000;
-  c.wake_fd = wake.read_end.get();
-  c.stdio[2] = wake.write_end.get();
-  c.on_wake = [&]() -> int {
-    char byte;
-    REQUIRE(read(wake.read_end.get(), &byte, 1) == 1);
-    return byte == 'i' ? SIGINT : SIGTERM;
-  };
-  const Command twice = shell(
-      "trap 'printf t >&2' INT; trap 'exit 5' TERM; printf i >&2; while :; do sleep 0.01; done");
-  const CommandReport report = run_command(twice, c).report;
-  CHECK(report.killed);
-  CHECK(report.exit_code == 5);
-}
-
-TEST_CASE("a signal handler's wish to leave kills the command at once") {
-  struct sigaction action {
-  }, before{};
-  action.sa_handler = [](int) { stop_seen = 1; };
-  sigaction(SIGUSR2, &action, &before);
-  CommandContext c = context();
-  c.stop_flag = &stop_seen;
-  for (const char* rest : {"sleep 60", "exec yes"}) {
-    stop_seen = 0;
-    const CommandReport report =
-        run_command(shell("kill -USR2 $PPID; " + std::string(rest)), c).report;
-    CHECK(report.signal == SIGKILL);
-    CHECK(report.killed);
-    CHECK(report.wall_us < 30'000'000);
-  }
-  sigaction(SIGUSR2, &before, nullptr);
 }
 
 TEST_CASE("descriptors that are passed become the command's own, and nothing is captured") {
