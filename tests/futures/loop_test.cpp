@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <jobring/asio.hpp>
+#include <jobring/registry_asio.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -96,6 +97,79 @@ class ResultsOfJobs : public Sort {
   LoopGates gates_;
 };
 
+// Locks, one a round: all of the round stand in line behind another process's session, which lets
+// it go, and then behind each other.
+class Locks : public Sort {
+ public:
+  Locks(const Registry& ours, const Registry& other, asio::io_context& io)
+      : registry_(ours), async_(io.get_executor(), ours) {
+    for (int round = 0; round < kRounds; ++round) {
+      held_.emplace_back(other, name(round));
+      held_.back().acquire();
+    }
+  }
+  void begin(asio::io_context& io, int round, const std::function<void()>& came) override {
+    for (int i = 0; i < kEach; ++i) {
+      asio::co_spawn(
+          io,
+          [this, came, round]() -> asio::awaitable<void> {
+            Lock lock(registry_, name(round));
+            const Pending<Grant> acquires = lock.start_acquire();
+            const Grant grant = co_await async_.wait(acquires, asio::use_awaitable);
+            CHECK(grant);
+            const Pending<void> releases = lock.start_release();
+            co_await async_.wait(releases, asio::use_awaitable);
+            came();
+          },
+          asio::detached);
+    }
+  }
+  bool open(int round) override {
+    opened_.push_back(held_[std::size_t(round)].start_release());
+    return true;
+  }
+
+ private:
+  static std::string name(int round) { return "round-" + std::to_string(round); }
+  Registry registry_;
+  AsyncRegistry async_;
+  std::deque<Lock> held_;
+  std::deque<Pending<void>> opened_;
+};
+
+// Items of queues, one a round, which another session fills.
+class QueueItems : public Sort {
+ public:
+  QueueItems(const Registry& ours, const Registry& other, asio::io_context& io)
+      : registry_(ours), other_(other), async_(io.get_executor(), ours) {}
+  void begin(asio::io_context& io, int round, const std::function<void()>& came) override {
+    for (int i = 0; i < kEach; ++i) {
+      asio::co_spawn(
+          io,
+          [this, came, round]() -> asio::awaitable<void> {
+            Queue queue(registry_, name(round));
+            const Pending<std::optional<QueueItem>> gets = queue.start_get();
+            const std::optional<QueueItem> item = co_await async_.wait(gets, asio::use_awaitable);
+            CHECK(item);
+            if (item) CHECK(item->value == name(round));
+            came();
+          },
+          asio::detached);
+    }
+  }
+  bool open(int round) override {
+    Queue queue(other_, name(round));
+    for (int i = 0; i < kEach; ++i) opened_.push_back(queue.start_put(name(round)));
+    return true;
+  }
+
+ private:
+  static std::string name(int round) { return "items-" + std::to_string(round); }
+  Registry registry_, other_;
+  AsyncRegistry async_;
+  std::deque<Pending<bool>> opened_;
+};
+
 // What a loop's timer does at each tick, and what it has counted.
 class Rounds {
  public:
@@ -134,11 +208,17 @@ class Rounds {
 
 }  // namespace
 
-TEST_CASE("a timer of a millisecond ticks while thousands of things are awaited") {
-  Daemon daemon(futures_pool(1));
+TEST_CASE(
+    "a timer of a millisecond ticks while thousands of results and locks and queue items are "
+    "awaited") {
+  Daemon daemon(futures_pool(1), R"(, "registry": {"slots": 16384})");
+  Client client = daemon.connect(), other_client = daemon.connect();
+  const Registry registry(client), other(other_client);
   asio::io_context io;
   ResultsOfJobs results(daemon, io);
-  const std::vector<Sort*> sorts{&results};
+  Locks locks(registry, other, io);
+  QueueItems items(registry, other, io);
+  const std::vector<Sort*> sorts{&results, &locks, &items};
   Rounds rounds(sorts);
   for (int round = 0; round < kRounds; ++round) {
     for (Sort* sort : sorts) sort->begin(io, round, [&] { rounds.came(); });
