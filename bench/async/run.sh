@@ -14,6 +14,7 @@ cmake --build --preset release --target jobring_bench_async >/dev/null
 pages=10000
 port=${JOBRING_BENCH_PORT:-18080}
 work=$(mktemp -d)
+chmod 755 "$work"  # nginx reads the site as another user if this runs as root
 nginx_bin=$(command -v nginx || echo /usr/sbin/nginx)
 mkdir "$work/site"
 head -c 1024 /dev/zero | tr '\0' x >"$work/site/page"
@@ -27,7 +28,8 @@ CONF
 "$nginx_bin" -c "$work/nginx.conf" &
 nginx_pid=$!
 trap 'kill $nginx_pid; wait $nginx_pid || true; rm -rf "$work"' EXIT
-until curl -sf "http://127.0.0.1:$port/page" >/dev/null; do :; done
+curl --silent --fail --retry 50 --retry-delay 1 --retry-all-errors --max-time 50 --output "$work/page" "http://127.0.0.1:$port/page" ||
+  { echo "bench: nginx does not answer on port $port:" >&2; cat "$work/error.log" >&2; exit 1; }
 
 echo "machine: $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg)" >&2
 build/release/bin/jobring_bench_async sleep
@@ -36,7 +38,7 @@ for round in 1 2 3; do
   # 64 connections each, as a worker has to one server.
   for ((i = 0; i < pages; ++i)); do printf 'url = "http://127.0.0.1:%s/page"\noutput = "/dev/null"\n' "$port"; done >"$work/urls"
   begin=$(date +%s%N)
-  curl --silent --parallel --parallel-max 64 --config "$work/urls"
+  curl --silent --no-progress-meter --parallel --parallel-max 64 --config "$work/urls"
   curl_rate=$((pages * 1000000000 / ($(date +%s%N) - begin)))
   wrk_rate=$(wrk -t1 -c64 -d2s "http://127.0.0.1:$port/page" | awk '/Requests\/sec/ {print int($2)}')
   awk -v o="$ours" -v c="$curl_rate" -v w="$wrk_rate" -v r=$round 'BEGIN {
