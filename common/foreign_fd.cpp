@@ -10,12 +10,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <map>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#include "common/closing_table.hpp"
 
 namespace jobring {
 namespace {
@@ -51,8 +54,8 @@ struct Closing {
 struct Closer {
   std::mutex mutex;
   std::map<uid_t, std::size_t> pending;
-  std::size_t all = 0;
-  std::vector<Closing> parked;  // when the system gave us no thread
+  std::atomic<std::size_t> all = 0;  // changed under the mutex
+  std::vector<Closing> parked;       // when the system gave us no thread
 };
 
 Closer& closer() {
@@ -60,13 +63,18 @@ Closer& closer() {
   return one;
 }
 
-void close_and_count(Closing closing) {
-  closing.fd.reset();  // here it may wait
+void count(uid_t uid) {
   Closer& c = closer();
   const std::lock_guard lock(c.mutex);
-  const auto found = c.pending.find(closing.uid);
+  const auto found = c.pending.find(uid);
   if (--found->second == 0) c.pending.erase(found);
   --c.all;
+}
+
+void close_and_count(Closing closing) {
+  if (close_in_other_table(closing.fd, [uid = closing.uid] { count(uid); })) return;
+  closing.fd.reset();  // here it may wait
+  count(closing.uid);
 }
 
 // True if a thread has taken it over.
@@ -125,9 +133,7 @@ std::size_t foreign_closes(uid_t uid) {
 }
 
 std::size_t foreign_closes() {
-  Closer& c = closer();
-  const std::lock_guard lock(c.mutex);
-  return c.all;
+  return closer().all.load(std::memory_order_relaxed);
 }
 
 }  // namespace jobring

@@ -28,6 +28,9 @@ void close_connection(UniqueFd socket, uid_t uid);
 std::size_t foreign_closes(uid_t uid);
 std::size_t foreign_closes();
 
+// A process that waits for so many is replaced: its end closes them, without waiting for anybody.
+inline constexpr std::size_t kForeignClosesMax = 16;
+
 // Owns a stranger's descriptor. Not thread-safe, like UniqueFd.
 class ForeignFd {
  public:

@@ -8,10 +8,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "common/closing_table.hpp"
 #include "common/pidfd.hpp"
 
 extern char** environ;
@@ -53,9 +55,10 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return result;
 }
 
-// In the child. The parent is single-threaded, so ordinary functions may be called here.
+// In the child. The parent has no threads but those that close descriptors, so ordinary functions
+// may be called here. `told` is closed as the last of what is not the worker's.
 [[noreturn]] void become_worker(const PoolConfig& pool, char* const* argv, char* const* envp,
-                                int control, int output, pid_t parent) {
+                                int control, int output, int told, pid_t parent) {
   // The worker turns this into a clean-up of its command (worker/main.cpp); before that it simply
   // dies.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -77,6 +80,10 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   } else {
     dup2(control, kWorkerControlFd);
   }
+  // Not left to exec: launch_worker() waits until we hold nothing of others any more.
+  close_range(kWorkerControlFd + 1, unsigned(told) - 1, 0);
+  close_range(unsigned(told) + 1, ~0u, 0);
+  close(told);
   set_limit(RLIMIT_AS, pool.limits.memory);
   set_limit(RLIMIT_CPU, pool.limits.cpu);
   set_limit(RLIMIT_NOFILE, pool.limits.open_files);
@@ -113,10 +120,24 @@ Result<LaunchedWorker> launch_worker(const PoolConfig& pool,
   const std::vector<char*> argv = pointers(arguments);
   const std::vector<char*> envp = pointers(environment);
   const pid_t parent = getpid();
-  worker.pid = fork();
-  if (worker.pid < 0) return system_error("fork", "worker of pool " + pool.name);
-  if (worker.pid == 0)
-    become_worker(pool, argv.data(), envp.data(), theirs.get(), their_output.get(), parent);
+  if (pipe2(pipes, O_CLOEXEC) != 0) return system_error("pipe", "worker");
+  const UniqueFd hears(pipes[0]);
+  UniqueFd told(fcntl(pipes[1], F_DUPFD_CLOEXEC, kWorkerControlFd + 1));
+  close(pipes[1]);
+  if (!told) return system_error("fcntl", "worker");
+  {
+    const auto gate = spawn_gate();
+    worker.pid = fork();
+    if (worker.pid < 0) return system_error("fork", "worker of pool " + pool.name);
+    if (worker.pid == 0) {
+      become_worker(pool, argv.data(), envp.data(), theirs.get(), their_output.get(), told.get(),
+                    parent);
+    }
+    told.reset();
+    char nothing;
+    while (read(hears.get(), &nothing, 1) < 0 && errno == EINTR) {
+    }
+  }
   worker.pidfd = open_pidfd(worker.pid);
   if (!worker.pidfd) {
     const Error error = system_error("pidfd_open", "worker of pool " + pool.name);

@@ -9,9 +9,6 @@
 
 namespace jobring {
 
-// As many descriptors of clients may wait in a worker to be closed; then a fresh one replaces it.
-constexpr std::size_t kForeignClosesMax = 16;
-
 void Worker::run_command_job(JobRun& job) {
   auto command = decode_command(job.payload());
   if (!command) return job.end(Outcome::bad_request, command.error().line());
@@ -52,7 +49,6 @@ void Worker::run_command_job(JobRun& job) {
   }();
   for (Order& order : others) link_.keep(std::move(order));
   stdio.clear();
-  // The end of this process closes them, without waiting for anybody.
   if (foreign_closes() >= kForeignClosesMax) worn_ = true;
   if (leave_requested) leave_now();
 

@@ -1,9 +1,6 @@
-// Descriptors that a client passes and whose close() waits: here TCP sockets with data that nobody
-// reads and SO_LINGER. Whoever closes the last duplicate waits ten minutes, by the kernel's rules.
-#include <arpa/inet.h>
+// Descriptors that a client passes and whose close() waits.
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,37 +10,12 @@
 #include "tests/hostile/raw_client.hpp"
 #include "tests/hostile/stranger.hpp"
 #include "tests/support/place.hpp"
+#include "tests/support/slow_socket.hpp"
 
 using namespace jobring;
 using namespace jobring::test;
 
 namespace {
-
-struct SlowSocket {
-  UniqueFd end;   // its last close waits
-  UniqueFd peer;  // as long as this one is open
-};
-
-SlowSocket slow_socket() {
-  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* where = reinterpret_cast<sockaddr*>(&address);
-  SlowSocket slow;
-  slow.end.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (bind(listener.get(), where, size) != 0 || listen(listener.get(), 1) != 0 ||
-      getsockname(listener.get(), where, &size) != 0 || connect(slow.end.get(), where, size) != 0)
-    throw std::runtime_error("no loopback connection");
-  slow.peer.reset(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  const linger patience{1, 600};
-  setsockopt(slow.end.get(), SOL_SOCKET, SO_LINGER, &patience, sizeof patience);
-  const std::string data(65'536, 'x');
-  while (::send(slow.end.get(), data.data(), data.size(), MSG_DONTWAIT) > 0) {
-  }
-  return slow;
-}
 
 // Passes as many duplicates of a slow socket as it says, and keeps none of them. The daemon has not
 // received the message, or keeps what it received: so our close is not the last one.
@@ -135,11 +107,25 @@ TEST_CASE("descriptors that do not let themselves be closed hold nobody up, rece
   CHECK(daemon.wait_end() == 0);
 }
 
+// The members of a pool of each model.
+std::string some_model() {
+  std::string model;
+  SUBCASE("of a process pool") {}
+  SUBCASE("of a thread pool") {
+    model = R"(, "model": "thread", "threads": 2)";
+  }
+  SUBCASE("of an async pool") {
+    model = R"(, "model": "async")";
+  }
+  return model;
+}
+
 TEST_CASE("stdio that does not let itself be closed holds up neither supervisor nor workers") {
-  OpenDaemon daemon(2);
+  const std::string model = some_model();
+  CAPTURE(model);
+  OpenDaemon daemon(2, model);
   Place place(daemon);
   std::vector<UniqueFd> peers;
-  // More than one worker bears: it is replaced.
   for (int i = 0; i < 40; ++i) {
     SlowSocket slow = slow_socket();
     peers.push_back(std::move(slow.peer));
@@ -151,6 +137,31 @@ TEST_CASE("stdio that does not let itself be closed holds up neither supervisor 
   }
   check_served(daemon);
   CHECK(alive(daemon.pid()));
+  CHECK(daemon.status_number("crashes") == 0);
+}
+
+TEST_CASE("a worker that holds too many descriptors that cannot be closed is replaced") {
+  const std::string model = some_model();
+  CAPTURE(model);
+  OpenDaemon daemon(1, model);
+  const std::vector<pid_t> first = daemon.workers();
+  Place place(daemon);
+  std::vector<UniqueFd> peers;
+  // The supervisor's duplicate goes when the client dies, the worker's when its command has been
+  // ended for that: most of them stay with the worker.
+  for (int i = 0; i < 100 && daemon.workers() == first; ++i) {
+    SlowSocket slow = slow_socket();
+    peers.push_back(std::move(slow.peer));
+    const int fd = slow.end.get();
+    const pid_t pid = place.start({program("jobring"), "run", "sleep", "1000"}, {fd, fd, fd});
+    slow.end.reset();
+    REQUIRE(eventually([&] { return busy(daemon); }));
+    kill(pid, SIGKILL);
+    wait_exit(pid);
+    REQUIRE(eventually([&] { return !busy(daemon); }));
+  }
+  CHECK(daemon.workers() != first);
+  check_served(daemon);
   CHECK(daemon.status_number("crashes") == 0);
 }
 

@@ -17,6 +17,7 @@
 #include <string>
 
 #include "common/clock.hpp"
+#include "common/foreign_fd.hpp"
 #include "worker/async/job_executor.hpp"
 #include "worker/completion.hpp"
 #include "worker/exec/run_command.hpp"
@@ -364,6 +365,7 @@ void AsyncWorker::tidy() {
 
 bool AsyncWorker::time_to_retire() {
   if (settings_.max_jobs != 0 && begun_ >= settings_.max_jobs) return true;
+  if (foreign_closes() >= kForeignClosesMax) return true;
   if (settings_.max_rss == 0 || time_ - rss_checked_ns_ < kRssEvery) return false;
   rss_checked_ns_ = time_;
   return private_memory() > settings_.max_rss;

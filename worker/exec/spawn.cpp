@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "common/closing_table.hpp"
+
 namespace jobring {
 namespace {
 
@@ -34,6 +36,7 @@ std::uint64_t find_changed_signals() {
 struct ChildSettings {
   std::uint64_t changed_signals;
   pid_t parent;
+  int told = -1;  // closed as the last of what is not the command's; -1: nobody waits for that
 };
 
 [[noreturn]] void fail(const SpawnPlan& plan, StartStep step, int error) {
@@ -54,7 +57,17 @@ void reset_signals(std::uint64_t changed) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-void place_descriptors(const SpawnPlan& plan) {
+void close_all_but_stdio(int last) {
+  if (last < 0) {
+    syscall(SYS_close_range, 3u, ~0u, 0u);
+    return;
+  }
+  if (last > 3) syscall(SYS_close_range, 3u, unsigned(last) - 1, 0u);
+  syscall(SYS_close_range, unsigned(last) + 1, ~0u, 0u);
+  close(last);
+}
+
+void place_descriptors(const SpawnPlan& plan, int told) {
   int from[3] = {plan.stdio[0], plan.stdio[1], plan.stdio[2]};
   // One that stands at another's place must move away first.
   for (int i = 0; i < 3; ++i) {
@@ -68,8 +81,9 @@ void place_descriptors(const SpawnPlan& plan) {
     const int placed = from[i] == i ? fcntl(i, F_SETFD, 0) : dup2(from[i], i);
     if (placed < 0) fail(plan, StartStep::descriptors, errno);
   }
-  // Ours are close-on-exec; what a module has opened may not be.
-  syscall(SYS_close_range, 3u, ~0u, 0u);
+  // Not left to exec: whoever made us has to know when we hold nothing of others any more
+  // (spawn_gate()). And what a module has opened may not be close-on-exec.
+  close_all_but_stdio(told);
 }
 
 // Raw system calls: the C library's would tell all threads of the parent to change their user too.
@@ -113,7 +127,7 @@ void become(const SpawnPlan& plan) {
                                                            const ChildSettings& settings) {
   if (setpgid(0, 0) != 0) fail(plan, StartStep::process_group, errno);
   reset_signals(settings.changed_signals);
-  place_descriptors(plan);
+  place_descriptors(plan, settings.told);
   if (plan.identity != nullptr) become(plan);
   // After the change of user, which clears it.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -138,12 +152,23 @@ __attribute__((noinline)) pid_t spawn_by_vfork(const SpawnPlan& plan,
   return pid;
 }
 
-__attribute__((noinline)) pid_t spawn_by_fork(const SpawnPlan& plan,
-                                              const ChildSettings& settings) {
+__attribute__((noinline)) pid_t spawn_by_fork(const SpawnPlan& plan, ChildSettings settings) {
+  int told[2];
+  if (pipe2(told, O_CLOEXEC) != 0) return -1;
+  settings.told = told[1];
   const pid_t pid = fork();
   if (pid == 0) become_command(plan, settings);
+  const int error = errno;
+  close(told[1]);
   // Both sides do it, so that the group is there when either goes on.
-  if (pid > 0) setpgid(pid, pid);
+  if (pid > 0) {
+    setpgid(pid, pid);
+    char nothing;
+    while (read(told[0], &nothing, 1) < 0 && errno == EINTR) {
+    }
+  }
+  close(told[0]);
+  errno = error;
   return pid;
 }
 
@@ -164,6 +189,7 @@ struct NotePage {
 pid_t spawn(const SpawnPlan& plan) {
   static const std::uint64_t changed = find_changed_signals();
   const ChildSettings settings{changed, getpid()};
+  const auto gate = spawn_gate();
   return plan.input_file != nullptr ? spawn_by_fork(plan, settings)
                                     : spawn_by_vfork(plan, settings);
 }
