@@ -1,6 +1,7 @@
 #include "worker/job_run.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <string>
 
@@ -12,30 +13,32 @@ JobRun& run_of(void* host) {
   return *static_cast<JobRun*>(host);
 }
 
-unsigned char* host_reserve(void* host, std::size_t len) {
+// The functions of a job's face. The code that calls them may be C, so no exception passes.
+
+unsigned char* host_reserve(void* host, std::size_t len) noexcept {
   return run_of(host).reserve(len);
 }
-void host_commit(void* host, std::size_t len) {
+void host_commit(void* host, std::size_t len) noexcept {
   run_of(host).commit(len);
 }
-void host_fail(void* host, const char* message, std::size_t len) {
+void host_fail(void* host, const char* message, std::size_t len) noexcept {
   // A result that was too big is reported as that, not as the exception it was thrown as.
   if (run_of(host).outcome() != Outcome::result_too_big)
     run_of(host).end(Outcome::failed, {message, len});
 }
 void host_fail_typed(void* host, const char* type, std::size_t type_len, const char* message,
-                     std::size_t len) {
+                     std::size_t len) noexcept {
   if (run_of(host).outcome() != Outcome::result_too_big)
     run_of(host).fail({type, type_len}, {message, len});
 }
 void host_progress(void* host, std::uint64_t done, std::uint64_t total, const char* text,
-                   std::size_t len) {
+                   std::size_t len) noexcept {
   run_of(host).progress(done, total, {text, len});
 }
-int host_stop_requested(void* host) {
+int host_stop_requested(void* host) noexcept {
   return run_of(host).stop_requested() ? 1 : 0;
 }
-std::uint64_t host_max_result(void* host) {
+std::uint64_t host_max_result(void* host) noexcept {
   return run_of(host).max_result();
 }
 
@@ -107,9 +110,11 @@ jobring_job JobRun::face() {
 
 unsigned char* JobRun::reserve(std::size_t len) {
   if (len > max_result()) {
-    end(Outcome::result_too_big, "a result of " + std::to_string(len) +
-                                     " bytes is more than the pool's max_result of " +
-                                     std::to_string(max_result()) + " bytes");
+    char message[128];  // made without memory, which the handler may have used up
+    std::snprintf(message, sizeof message,
+                  "a result of %zu bytes is more than the pool's max_result of %zu bytes", len,
+                  max_result());
+    end(Outcome::result_too_big, message);
     return nullptr;
   }
   reserved_ = len;
@@ -123,6 +128,7 @@ void JobRun::commit(std::size_t len) {
     std::memcpy(slot_.result, channel_.view.result_extent(index_), len);
   }
   result_len_ = len;
+  error_type_len_ = 0;  // of a failure that was told before, and is not in these bytes
 }
 
 void JobRun::end(Outcome outcome, std::string_view message) {

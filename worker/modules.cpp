@@ -92,7 +92,7 @@ Result<void> HandlerTable::load_module(const std::string& path) {
   }
   if (init == nullptr) {
     return module_error(path, "has no jobring_module_init: it is not a module of jobring",
-                        "include <jobring/handler.hpp> in it");
+                        "include <jobring/handler.hpp> in it, or <jobring/handler.h> in C");
   }
 
   // Aside, until all of it is known to be right.

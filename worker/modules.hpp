@@ -1,5 +1,5 @@
 // The handlers of this process: built-in ones, and those of modules (shared objects,
-// worker/include/jobring/handler.hpp).
+// worker/include/jobring/handler.hpp, and handler.h in C).
 #pragma once
 
 #include <map>

@@ -46,6 +46,16 @@ void check_text(const char* got, const char* wanted, const char* what, const cha
 }
 
 void open_place(struct place* place, int workers, const char* more) {
+  char pools[1024];
+  const int len = snprintf(pools, sizeof pools,
+                           "\"default\": {\"workers\": %d, \"modules\": [\"%s/faulty.so\","
+                           " \"%s/futures.so\"]%s}",
+                           workers, JOBRING_MODULE_DIR, JOBRING_MODULE_DIR, more);
+  REQUIRE(len > 0 && (size_t)len < sizeof pools);
+  open_place_of(place, pools);
+}
+
+void open_place_of(struct place* place, const char* pools) {
   const char* tmp = getenv("TMPDIR");
   char config[128];
   snprintf(place->dir, sizeof place->dir, "%s/jobring-c-XXXXXX", tmp != NULL ? tmp : "/tmp");
@@ -53,10 +63,7 @@ void open_place(struct place* place, int workers, const char* more) {
   snprintf(config, sizeof config, "%s/config.json", place->dir);
   FILE* file = fopen(config, "w");
   REQUIRE(file != NULL);
-  fprintf(file,
-          "{\"log\": {\"level\": \"error\"}, \"pools\": {\"default\": {\"workers\": %d,"
-          " \"modules\": [\"%s/faulty.so\", \"%s/futures.so\"]%s}}}",
-          workers, JOBRING_MODULE_DIR, JOBRING_MODULE_DIR, more);
+  fprintf(file, "{\"log\": {\"level\": \"error\"}, \"pools\": {%s}}", pools);
   fclose(file);
   jobring_connect_options options = {.size = sizeof options,
                                      .daemon = JOBRING_DAEMON_OWN,
@@ -85,15 +92,20 @@ static void gate_path(const struct place* place, const char* name, char* path, s
   snprintf(path, size, "%s/%s", place->dir, name);
 }
 
-jobring_future* submit_at_gate(struct place* place, jobring_pool* pool, const char* name,
-                               const jobring_job_options* options) {
+jobring_future* submit_at_fifo(struct place* place, jobring_pool* pool, const char* handler,
+                               const char* name, const jobring_job_options* options) {
   char path[128];
   gate_path(place, name, path, sizeof path);
   REQUIRE(mkfifo(path, 0600) == 0);
   jobring_future* future = NULL;
-  REQUIRE(jobring_submit(pool, "wait_at_fifo", path, strlen(path), options, JOBRING_FOREVER,
-                         &future) == JOBRING_OK);
+  REQUIRE(jobring_submit(pool, handler, path, strlen(path), options, JOBRING_FOREVER, &future) ==
+          JOBRING_OK);
   return future;
+}
+
+jobring_future* submit_at_gate(struct place* place, jobring_pool* pool, const char* name,
+                               const jobring_job_options* options) {
+  return submit_at_fifo(place, pool, "wait_at_fifo", name, options);
 }
 
 void open_gate(const struct place* place, const char* name) {
@@ -154,10 +166,7 @@ void eventually(int (*holds)(void* user), void* user, const char* what) {
 }
 
 jobring_future* submit_reporter(struct place* place, const char* gate) {
-  char path[128];
-  snprintf(path, sizeof path, "%s/%s", place->dir, gate);
-  REQUIRE(mkfifo(path, 0600) == 0);
-  return submit(place->pool, "report", path);
+  return submit_at_fifo(place, place->pool, "report", gate, NULL);
 }
 
 static int has_reported(void* user) {

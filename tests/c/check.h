@@ -31,9 +31,14 @@ struct place {
 };
 /* `more` are further members of the pool, each with a leading comma. */
 void open_place(struct place* place, int workers, const char* more);
+/* The same with these pools, of which one is "default": "\"default\": {...}, ...". */
+void open_place_of(struct place* place, const char* pools);
 /* Takes NULL handles too: a case may have freed them. */
 void close_place(struct place* place);
 
+/* A job whose payload is the path of a new FIFO: open_gate() opens it for writing. */
+jobring_future* submit_at_fifo(struct place* place, jobring_pool* pool, const char* handler,
+                               const char* name, const jobring_job_options* options);
 /* A job that ends when open_gate() is called for the same name. */
 jobring_future* submit_at_gate(struct place* place, jobring_pool* pool, const char* name,
                                const jobring_job_options* options);

@@ -220,10 +220,8 @@ void throw_through_c(jobring_job*, void*) {
 
 extern "C" __attribute__((visibility("default"))) int jobring_module_init(
     const jobring_registry* registry) {
-  for (auto* r = jobring::detail::Registration::first; r != nullptr; r = r->next) {
-    if (registry->add(registry->host, r->name, &jobring::detail::call,
-                      reinterpret_cast<void*>(r->function)) != 0)
-      return -1;
+  for (const jobring_registration* r = jobring_registrations; r != nullptr; r = r->next) {
+    if (registry->add(registry->host, r->name, r->fn, r->user) != 0) return -1;
   }
   return registry->add(registry->host, "throw_through_c", &throw_through_c, nullptr);
 }

@@ -19,6 +19,8 @@
 //     jobring_pool_free(pool);
 //     jobring_client_free(client);
 //
+// Handlers, which run in the workers and need nothing of this: <jobring/handler.h>.
+//
 // Link with -ljobring. (Or statically: -ljobring_client -ljobring_common -lstdc++ -pthread.)
 //
 // Ownership: what a function gives through a pointer to a handle is the caller's, and is given back

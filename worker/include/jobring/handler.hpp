@@ -11,7 +11,7 @@
 //     }
 //
 // Build it with `c++ -std=c++20 -shared -fPIC -o square.so square.cpp`. Any number of
-// JOBRING_HANDLER may stand in one module, in any number of files.
+// JOBRING_HANDLER may stand in one module, in any number of files. (In C: handler.h.)
 //
 // A handler returns normally: the job succeeds with what it replied (nothing, if it never did). It
 // throws: the job fails with the exception's type and message, and those of the exceptions nested
@@ -42,53 +42,8 @@
 #include <string_view>
 #include <typeinfo>
 
-extern "C" {
-
-// The C side of it. Everything a handler may do goes through these, so that a module and its worker
-// may be built by different compilers. All functions take the `host` they stand beside; they are
-// not thread-safe.
-struct jobring_job {
-  const unsigned char* payload;  // payload_len bytes, valid until the handler returns
-  std::size_t payload_len;
-  std::uint64_t reserved[6];
-  void* host;
-  // Room for a result of `len` bytes, to be written in place; null if the pool's max_result is
-  // less.
-  unsigned char* (*reserve)(void* host, std::size_t len);
-  // Takes the first `len` reserved bytes as the result.
-  void (*commit)(void* host, std::size_t len);
-  // Ends the job as failed with a message; the last call counts.
-  void (*fail)(void* host, const char* message, std::size_t len);
-  // 1 once somebody asked for the job to stop.
-  int (*stop_requested)(void* host);
-  std::uint64_t (*max_result)(void* host);
-  // As fail(), for an exception: with its type, of which 255 bytes are kept.
-  void (*fail_typed)(void* host, const char* type, std::size_t type_len, const char* message,
-                     std::size_t len);
-  // Reports how far the job is; of the text 80 bytes are kept. Costs a few stores.
-  void (*progress)(void* host, std::uint64_t done, std::uint64_t total, const char* text,
-                   std::size_t len);
-};
-
-typedef void (*jobring_handler_fn)(struct jobring_job* job, void* user);
-
-// What a module is given to register with. `add` copies the name; it returns 0, or -1 if the name
-// is empty, longer than 47 bytes, or taken.
-struct jobring_registry {
-  std::uint32_t version;  // JOBRING_MODULE_VERSION
-  void* host;
-  int (*add)(void* host, const char* name, jobring_handler_fn fn, void* user);
-  // Says of the handler `name`, added before, what it is fit for: JOBRING_THREAD_SAFE or 0. Returns
-  // 0, or -1 if this module has added none of that name.
-  int (*declare)(void* host, const char* name, std::uint32_t traits);
-};
-}
-
-// 2: fail_typed, progress and declare.
-#define JOBRING_MODULE_VERSION 2u
-
-// It may run on several threads at once.
-#define JOBRING_THREAD_SAFE 1u
+// The C side of it: what modules and workers agree on. Usable as it is, also beside this header.
+#include <jobring/handler.h>
 
 namespace jobring {
 
@@ -226,41 +181,17 @@ __attribute__((visibility("hidden"))) inline void call(jobring_job* raw, void* u
   }
 }
 
-// Handlers of this module, a list built by static initialisers.
-struct __attribute__((visibility("hidden"))) Registration {
-  const char* name;
-  HandlerFunction function;
-  std::uint32_t traits;
-  Registration* next;
-  // Constant-initialised: there before any initialiser runs.
-  static inline Registration* first = nullptr;
-  Registration(const char* n, HandlerFunction f, std::uint32_t t)
-      : name(n), function(f), traits(t), next(first) {
-    first = this;
+// Puts a handler into this module's list (handler.h), from a static initialiser.
+struct __attribute__((visibility("hidden"))) Registration : jobring_registration {
+  Registration(const char* handler_name, HandlerFunction function, std::uint32_t declared)
+      : jobring_registration{handler_name, &call, reinterpret_cast<void*>(function), declared,
+                             jobring_registrations} {
+    jobring_registrations = this;
   }
 };
 
 }  // namespace detail
 }  // namespace jobring
-
-// The one symbol that a worker looks for. Returns 0, -1 if it failed, or this module's version of
-// the interface if the worker's is another. Weak: every file of a module has it, the linker keeps
-// one. A module that registers in its own way, for example under names that it learns at run time,
-// defines JOBRING_OWN_INIT before it includes this header, and writes the function itself.
-#ifndef JOBRING_OWN_INIT
-extern "C" __attribute__((weak, visibility("default"))) int jobring_module_init(
-    const jobring_registry* registry) {
-  if (registry->version != JOBRING_MODULE_VERSION) return int(JOBRING_MODULE_VERSION);
-  for (auto* r = jobring::detail::Registration::first; r != nullptr; r = r->next) {
-    if (registry->add(registry->host, r->name, &jobring::detail::call,
-                      reinterpret_cast<void*>(r->function)) != 0 ||
-        registry->declare(registry->host, r->name, r->traits) != 0) {
-      return -1;
-    }
-  }
-  return 0;
-}
-#endif
 
 // Defines and registers a handler: JOBRING_HANDLER(name, job) { ... job is a jobring::Job& ... }
 #define JOBRING_HANDLER(handler_name, job) JOBRING_HANDLER_WITH(handler_name, job, 0u)
