@@ -1,6 +1,6 @@
-# Installs this build into a directory of its own, moves it, and builds and runs examples/package
-# against it, once through find_package() and once through pkg-config.
-#   cmake -DBUILD=... -DSOURCE=... -DWORK=... -DLIBDIR=lib/... -DCXX=... -DFLAGS=... -P this file
+# Installs this build into a directory of its own, moves it, and builds and runs examples/package and
+# examples/package_c against it, once through find_package() and once through pkg-config.
+#   cmake -DBUILD=... -DSOURCE=... -DWORK=... -DLIBDIR=lib/... -DCXX=... -DCC=... -DFLAGS=... -P this
 cmake_minimum_required(VERSION 3.22)
 
 function(run)
@@ -17,7 +17,11 @@ function(run)
 endfunction()
 
 function(expect_count_of program)
-  run(${program} ${WORK}/build/config.json ${WORK}/text OUT count)
+  set(config ${WORK}/build/config.json)
+  if(ARGC GREATER 1)
+    set(config ${ARGV1})
+  endif()
+  run(${program} ${config} ${WORK}/text OUT count)
   if(NOT count STREQUAL "9\n")
     message(FATAL_ERROR "${program} counted \"${count}\", not 9")
   endif()
@@ -48,13 +52,26 @@ foreach(file ${told})
   endforeach()
 endforeach()
 
-# Each header stands on its own, with warnings as errors. (Those for Asio take long, and the tests of
-# futures include them first.)
+# Each header stands on its own, with warnings as errors, those for C in both languages. (Those for
+# Asio take long, and the tests of futures include them first.)
 file(GLOB headers RELATIVE ${root}/include ${root}/include/jobring/*.hpp)
 list(FILTER headers EXCLUDE REGEX asio)
 foreach(header ${headers})
   file(WRITE ${WORK}/header.cpp "#include <${header}>\n")
   run(${CXX} -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Werror -I${root}/include
+    ${WORK}/header.cpp)
+endforeach()
+file(GLOB headers RELATIVE ${root}/include ${root}/include/jobring/*.h ${root}/include/jobring/c/*.h)
+list(LENGTH headers count)
+if(count LESS 8)
+  message(FATAL_ERROR "the headers for C were not installed: ${headers}")
+endif()
+foreach(header ${headers})
+  file(WRITE ${WORK}/header.c "#include <${header}>\n")
+  run(${CC} -std=c99 -fsyntax-only -Wall -Wextra -Wpedantic -Werror -Wstrict-prototypes
+    -I${root}/include ${WORK}/header.c)
+  file(WRITE ${WORK}/header.cpp "#include <${header}>\n")
+  run(${CXX} -std=c++11 -fsyntax-only -Wall -Wextra -Wpedantic -Werror -I${root}/include
     ${WORK}/header.cpp)
 endforeach()
 
@@ -84,5 +101,27 @@ run(${CXX} -std=c++20 ${more} -shared -fPIC ${SOURCE}/examples/package/words.cpp
 file(REMOVE ${WORK}/build/words.so)
 file(RENAME ${WORK}/words.so ${WORK}/build/words.so)
 expect_count_of(${WORK}/by_pkg_config)
+
+# In C, by a project that knows no other language: against libjobring.so, and from a command line
+# against the archives and against libjobring.so.
+run(${CMAKE_COMMAND} -S ${SOURCE}/examples/package_c -B ${WORK}/build_c -G Ninja
+  -DCMAKE_PREFIX_PATH=${root} -DCMAKE_C_COMPILER=${CC} -DCMAKE_C_FLAGS=${FLAGS}
+  -DCMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
+run(${CMAKE_COMMAND} --build ${WORK}/build_c)
+set(config ${WORK}/build_c/config.json)
+expect_count_of(${WORK}/build_c/word_count_c ${config})
+run(pkg-config --cflags jobring-handler OUT flags)
+separate_arguments(flags UNIX_COMMAND "${flags}")
+run(${CC} ${more} -shared -fPIC ${SOURCE}/examples/package_c/words.c ${flags} -o ${WORK}/words_c.so)
+file(REMOVE ${WORK}/build_c/words_c.so)
+file(RENAME ${WORK}/words_c.so ${WORK}/build_c/words_c.so)
+foreach(package jobring jobring-c)
+  run(pkg-config --cflags --libs ${package} OUT flags)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  run(${CC} ${more} ${SOURCE}/examples/package_c/word_count.c -o ${WORK}/${package} ${flags})
+endforeach()
+expect_count_of(${WORK}/jobring ${config})
+set(ENV{LD_LIBRARY_PATH} ${root}/${LIBDIR})
+expect_count_of(${WORK}/jobring-c ${config})
 
 file(REMOVE_RECURSE ${WORK})
