@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include <jobring/typed.hpp>
+
 #include "tests/threads/support.hpp"
 
 using namespace jobring;
@@ -22,6 +24,14 @@ TEST_CASE("as many jobs as a process has lanes run in it at once") {
   for (const Future& job : jobs) processes.insert(job.get());
   CHECK(processes.size() == 1);
   CHECK(daemon.workers().size() == 1);
+}
+
+TEST_CASE("typed handlers that are declared thread-safe run at once as others do") {
+  Daemon daemon(thread_pool(3));
+  Pool pool = daemon.connect().pool();
+  std::vector<TypedFuture<int>> jobs;
+  for (int i = 0; i < 3; ++i) jobs.push_back(pool.submit_as<int>("meet_and_double", 3));
+  for (const auto& job : jobs) CHECK(job.get() == 6);
 }
 
 TEST_CASE("the lanes of several processes are one pool") {

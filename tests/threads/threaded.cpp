@@ -7,14 +7,15 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <stdexcept>
 #include <string>
 #include <thread>
 
-#include <jobring/handler.hpp>
+#include <jobring/typed_handler.hpp>
 
 namespace {
 
-std::atomic<int> together{0};
+std::atomic<int> together{0}, doubling{0};
 
 void rest() {
   std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -29,6 +30,16 @@ void touch(const std::string& path) {
 }
 
 }  // namespace
+
+// The same with values; the job is the first parameter, as it may be.
+JOBRING_THREAD_SAFE_TYPED_HANDLER(int, meet_and_double, jobring::Job& job, int wanted) {
+  ++doubling;
+  while (doubling < wanted) {
+    if (job.stop_requested()) throw std::runtime_error("nobody came");
+    rest();
+  }
+  return 2 * wanted;
+}
 
 // Returns when as many of its jobs as the payload says are here at once; replies with the process.
 JOBRING_THREAD_SAFE_HANDLER(meet, job) {

@@ -100,6 +100,16 @@ TEST_CASE("a module is not thread-safe as long as one of its handlers is not") {
   CHECK(refused.error().line().find("\"from_cxx\"") != std::string::npos);
 }
 
+TEST_CASE("a typed handler is thread-safe if it is declared to be and only then") {
+  HandlerTable table;
+  REQUIRE(table.load_module(module("threaded")).ok());
+  REQUIRE(table.find("meet_and_double") != nullptr);
+  CHECK(table.require_thread_safe("p").ok());
+  REQUIRE(table.load_module(module("futures")).ok());
+  REQUIRE(table.find("add") != nullptr);
+  CHECK_FALSE(table.find("add")->thread_safe);
+}
+
 TEST_CASE("what workers have built in is fit for threads") {
   HandlerTable table;
   for (Handler& builtin : builtin_handlers()) REQUIRE(table.add(std::move(builtin)).ok());

@@ -4,6 +4,7 @@
 //
 //     JOBRING_TYPED_HANDLER(long, square, long n) { return n * n; }
 //     JOBRING_TYPED_HANDLER(void, note, std::string_view words, int times) { ... }
+//     JOBRING_THREAD_SAFE_TYPED_HANDLER(long, cube, long n) { return n * n * n; }
 //
 // A client calls them with the same types: pool.submit_as<long>("square", 7L). Parameters are
 // decoded values; a std::string_view or a `const T&` lives until the handler returns. The first
@@ -51,18 +52,23 @@ void call_typed(Job& job, R (*function)(Args...)) {
 template <class R, class... Args>
 void call_typed(Job& job, R (*function)(Job&, Args...)) {
   std::tuple<std::remove_cvref_t<Args>...> args = arguments_of<std::remove_cvref_t<Args>...>(job);
-  reply_with<R>(job, [&] {
-    return std::apply([&](auto&... each) { return function(job, each...); }, args);
-  });
+  reply_with<R>(
+      job, [&] { return std::apply([&](auto&... each) { return function(job, each...); }, args); });
 }
 
 }  // namespace jobring::detail
 
 // JOBRING_TYPED_HANDLER(result, name, parameters...) { body }. A result type with a comma in it
 // needs a name of its own (`using`).
-#define JOBRING_TYPED_HANDLER(result, handler_name, ...)                           \
-  static result jobring_typed_##handler_name(__VA_ARGS__);                         \
-  JOBRING_HANDLER(handler_name, job) {                                             \
-    ::jobring::detail::call_typed(job, &jobring_typed_##handler_name);             \
-  }                                                                                \
+#define JOBRING_TYPED_HANDLER(result, handler_name, ...) \
+  JOBRING_TYPED_HANDLER_WITH(0u, result, handler_name, __VA_ARGS__)
+// One that may run on several threads at once, as JOBRING_THREAD_SAFE_HANDLER.
+#define JOBRING_THREAD_SAFE_TYPED_HANDLER(result, handler_name, ...) \
+  JOBRING_TYPED_HANDLER_WITH(JOBRING_THREAD_SAFE, result, handler_name, __VA_ARGS__)
+
+#define JOBRING_TYPED_HANDLER_WITH(traits, result, handler_name, ...)  \
+  static result jobring_typed_##handler_name(__VA_ARGS__);             \
+  JOBRING_HANDLER_WITH(handler_name, job, traits) {                    \
+    ::jobring::detail::call_typed(job, &jobring_typed_##handler_name); \
+  }                                                                    \
   static result jobring_typed_##handler_name(__VA_ARGS__)
