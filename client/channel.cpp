@@ -2,6 +2,7 @@
 #include <jobring/channel.hpp>
 
 #include <cstring>
+#include <utility>
 
 #include "client/channel_impl.hpp"
 
@@ -62,8 +63,16 @@ bool submit_copy(Channel::Impl& impl, HandlerId handler, std::span<const std::by
 }  // namespace
 
 Channel::Channel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Channel::Channel(Channel&&) noexcept = default;
-Channel& Channel::operator=(Channel&&) noexcept = default;
+Channel::Channel(Channel&& other) noexcept
+    : impl_(std::move(other.impl_)),
+      reserved_slot_(std::exchange(other.reserved_slot_, -1)),
+      reserved_size_(other.reserved_size_) {}
+Channel& Channel::operator=(Channel&& other) noexcept {
+  impl_ = std::move(other.impl_);
+  reserved_slot_ = std::exchange(other.reserved_slot_, -1);
+  reserved_size_ = other.reserved_size_;
+  return *this;
+}
 Channel::~Channel() = default;
 
 HandlerId Channel::handler(std::string_view name) {
@@ -82,25 +91,43 @@ bool Channel::prepare_with_stdio(HandlerId handler, std::span<const std::byte> p
   return submit_copy(*impl_, handler, payload, tag, options, ref, kJobUsesStdio);
 }
 
+// A reservation is a slot that was set aside: neither prepare() nor reap() hands it to anybody.
 std::span<std::byte> Channel::reserve(std::size_t size) {
   check_open(*impl_);
   check_size(*impl_, size);
+  give_up_reservation();
   const int index = impl_->free_slot();
   if (index < 0) return {};
+  impl_->set_aside(std::uint32_t(index));
+  reserved_slot_ = index;
+  reserved_size_ = size;
   return {reinterpret_cast<std::byte*>(impl_->payload(std::uint32_t(index), size)), size};
 }
 
-// The reservation is nothing but the slot that will be used next: free_slot() names it until put()
-// takes it.
+void Channel::give_up_reservation() {
+  if (reserved_slot_ >= 0) impl_->restore(std::uint32_t(std::exchange(reserved_slot_, -1)));
+}
+
 bool Channel::prepare_reserved(HandlerId handler, std::size_t size, std::uint64_t tag,
                                const JobOptions& options, JobRef* ref) {
   check_open(*impl_);
   check_options(options);
-  check_size(*impl_, size);
-  const int index = impl_->free_slot();
-  if (index < 0) return false;
-  const JobRef job = impl_->put(std::uint32_t(index), handler, size, tag, options, 0);
-  if (job.slot == kNoSlot) return false;
+  if (reserved_slot_ < 0 || size > reserved_size_) {
+    detail::throw_error(
+        {Errc::bad_input,
+         reserved_slot_ < 0 ? "nothing was reserved" : "more bytes than were reserved",
+         "pool " + impl_->pool(),
+         {}});
+  }
+  const auto index = std::uint32_t(reserved_slot_);
+  impl_->settle_payload(index, reserved_size_, size);
+  impl_->restore(index);  // what put() takes
+  const JobRef job = impl_->put(index, handler, size, tag, options, 0);
+  if (job.slot == kNoSlot) {
+    impl_->set_aside(index);
+    return false;
+  }
+  reserved_slot_ = -1;
   if (ref != nullptr) *ref = job;
   return true;
 }

@@ -206,6 +206,13 @@ JobRef Channel::Impl::put(std::uint32_t index, HandlerId handler, std::size_t si
   return {index, queued.generation()};
 }
 
+void Channel::Impl::settle_payload(std::uint32_t index, std::size_t reserved, std::size_t size) {
+  if (reserved <= kInlinePayload) return;
+  note_touched(local_[index].payload_touched, reserved);
+  if (size <= kInlinePayload)
+    std::memcpy(view_.slot(index).payload, view_.payload_extent(index), size);
+}
+
 void Channel::Impl::publish() {
   for (; unpublished_ != 0; unpublished_ &= unpublished_ - 1) {
     const std::uint32_t priority = std::uint32_t(std::countr_zero(unpublished_));

@@ -46,6 +46,9 @@ class Channel::Impl {
   // makes it what free_slot() gives next.
   void set_aside(std::uint32_t) { free_.pop_back(); }
   void restore(std::uint32_t index) { free_.push_back(std::uint16_t(index)); }
+  // Before put() of a payload that was made in room for `reserved` bytes and came out as `size`:
+  // where a payload stands follows from its size alone.
+  void settle_payload(std::uint32_t index, std::size_t reserved, std::size_t size);
   void publish();
   bool unpublished() const { return unpublished_ != 0; }
 

@@ -113,7 +113,7 @@ Future Reservation::submit(std::string_view handler, std::size_t size, const Job
                          "reservation",
                          {}});
   }
-  Future future = core_->submit_reserved(slot_, handler, size, options);
+  Future future = core_->submit_reserved(slot_, bytes_.size(), handler, size, options);
   core_.reset();
   bytes_ = {};
   return future;

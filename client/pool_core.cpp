@@ -154,10 +154,11 @@ std::uint32_t PoolCore::reserve(std::size_t size, std::span<std::byte>& room) {
   return index;
 }
 
-Future PoolCore::submit_reserved(std::uint32_t slot, std::string_view handler, std::size_t size,
-                                 const JobOptions& options) {
+Future PoolCore::submit_reserved(std::uint32_t slot, std::size_t reserved, std::string_view handler,
+                                 std::size_t size, const JobOptions& options) {
   check_options(options);
   Lock lock(mutex_);
+  channel_->settle_payload(slot, reserved, size);
   for (;;) {
     check_open_locked();
     const HandlerId id = handler_id(handler);

@@ -33,8 +33,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
                                std::chrono::nanoseconds patience);
   // A slot set aside, with room for `size` bytes of payload; blocks while there is none. Throws.
   std::uint32_t reserve(std::size_t size, std::span<std::byte>& room);
-  Future submit_reserved(std::uint32_t slot, std::string_view handler, std::size_t size,
-                         const JobOptions& options);
+  // The first `size` of the `reserved` bytes.
+  Future submit_reserved(std::uint32_t slot, std::size_t reserved, std::string_view handler,
+                         std::size_t size, const JobOptions& options);
   // A reservation, or a result that was kept in place.
   void give_back(std::uint32_t slot, bool reserved);
 

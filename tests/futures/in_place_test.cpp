@@ -131,6 +131,22 @@ TEST_CASE("a payload is built in place") {
   CHECK(pool.call("echo", "x") == "x");
 }
 
+TEST_CASE("a payload that comes out shorter than its room is the one that was written") {
+  Daemon daemon(futures_pool(1, kPool));
+  Pool pool = daemon.connect().pool();
+  // What fits into a slot stands elsewhere than what does not.
+  for (const std::size_t room_size : {193ul, 1000ul, kLarge}) {
+    for (const std::size_t size : {0ul, 1ul, 191ul, 192ul, 193ul}) {
+      CAPTURE(room_size);
+      CAPTURE(size);
+      CHECK(pool.call("echo", std::string(192, 'o')).size() == 192);  // what was in the slot before
+      Reservation room = pool.reserve(room_size);
+      std::memset(room.bytes().data(), 'n', size);
+      CHECK(room.submit("echo", size).get() == std::string(size, 'n'));
+    }
+  }
+}
+
 TEST_CASE("a job that ignores every request is ended with its worker and the pool carries on") {
   Daemon daemon(futures_pool(2), R"(, "kill_grace": "100ms")");
   Pool pool = daemon.connect().pool();

@@ -125,9 +125,12 @@ class Channel {
     return prepare(handler, std::as_bytes(std::span(payload.data(), payload.size())), tag, options,
                    ref);
   }
-  // Room for a payload of `size` bytes in shared memory, to be filled in place and then submitted
-  // with prepare_reserved(). Empty if no slot is free. At most one reservation at a time.
+  // Room for a payload of `size` bytes in shared memory, to be filled in place and then prepared
+  // with prepare_reserved(), whatever else is prepared and reaped meanwhile. Empty if no slot is
+  // free. One at a time: a further reserve() gives the one before back.
   std::span<std::byte> reserve(std::size_t size);
+  // As prepare(), of the first `size` bytes of the room. Throws Exception(bad_input) if there are
+  // not so many, or nothing is reserved. False: try again after reap().
   bool prepare_reserved(HandlerId handler, std::size_t size, std::uint64_t tag,
                         const JobOptions& options = {}, JobRef* ref = nullptr);
   // As prepare(), for a command that takes over this channel's stdio (ChannelOptions::pass_stdio).
@@ -178,7 +181,10 @@ class Channel {
   explicit Channel(std::unique_ptr<Impl> impl);
 
  private:
+  void give_up_reservation();
   std::unique_ptr<Impl> impl_;
+  int reserved_slot_ = -1;  // -1: none
+  std::size_t reserved_size_ = 0;
 };
 
 }  // namespace jobring
