@@ -276,7 +276,7 @@ void Channel::Impl::complete(std::uint32_t index) {
   held_.push_back(std::uint16_t(index));
   if (std::exchange(local.lost, false)) {
     // Nothing of the slot: a worker that outlived its supervisor for a moment may write there yet.
-    Completion lost;
+    Completion lost{};
     lost.tag = local.tag;
     lost.outcome = Outcome::lost;
     lost.slot = index;

@@ -106,6 +106,12 @@ void submit(Channel::Impl& channel, std::uint32_t jobs) {
   channel.publish();
 }
 
+// What is left there by others, for who forgets to write before reading.
+[[gnu::noinline]] void scribble_on_the_stack() {
+  volatile unsigned char bytes[8192];
+  for (auto& byte : bytes) byte = 0xa5;
+}
+
 // How often each tag has come so far.
 void reap_into(Channel::Impl& channel, std::vector<int>& ends, std::vector<Outcome>& outcomes) {
   for (const Completion& done : channel.reap(ends.size())) {
@@ -149,6 +155,25 @@ TEST_CASE("a job that is given up as lost while its completion arrives ends once
     CHECK(outcomes[tag] == Outcome::lost);
   }
   CHECK(pool.channel().outstanding() == 0);
+}
+
+TEST_CASE("a lost job has no number or type that nobody wrote") {
+  PlayedPool pool({16, 64, 256});
+  submit(pool.channel(), 4);
+  pool.supervisor_dies();
+  scribble_on_the_stack();
+  std::size_t told = 0;
+  for (const Completion& lost : pool.channel().reap(256)) {
+    ++told;
+    CHECK(lost.outcome == Outcome::lost);
+    CHECK(lost.error_type().empty());
+    CHECK(lost.attempts == 0);
+    CHECK(lost.worker == 0);
+    CHECK(lost.detail == 0);
+    CHECK(lost.queue_ns == 0);
+    CHECK(lost.run_us == 0);
+  }
+  CHECK(told == 4);
 }
 
 TEST_CASE("a job that ended before its daemon was missed keeps its outcome") {
