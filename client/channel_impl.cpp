@@ -253,13 +253,13 @@ std::span<const Completion> Channel::Impl::reap(std::size_t max) {
   }
   if (count != 0) consumer_.publish_head();
   if (count == max) return completions_;
-  if (view_.header().rescan.load(std::memory_order_acquire) != 0) rescan();
+  if (view_.header().rescan.load(std::memory_order_acquire) != 0) rescan(max);
   if (completions_.empty() && outstanding_ != 0 &&
       (!core_->connected() || ++empty_reaps_ % kCheckEvery == 0)) {
     // Nobody may ever tell us otherwise: a caller that only polls never sleeps on the socket.
     if (!core_->check_connection()) lose_all();
   }
-  while (!unrun_.empty() && completions_.size() < kReapMax) {
+  while (!unrun_.empty() && completions_.size() < max) {
     const std::uint16_t index = unrun_.back();
     unrun_.pop_back();
     complete(index);
@@ -365,7 +365,7 @@ void Channel::Impl::add_unrun(std::uint32_t index) {
 
 // A worker died: a DONE slot may have no completion word. The words that are there come first, so
 // that a slot which has one is not reaped twice (its word is dropped later, by its generation).
-void Channel::Impl::rescan() {
+void Channel::Impl::rescan(std::size_t max) {
   if (consumer_.ready()) return;  // next time
   // Not a store: that could undo the flag of a second recovery without having acquired what that one
   // did, and then miss it below.
@@ -373,7 +373,7 @@ void Channel::Impl::rescan() {
   for (std::uint32_t i = 0; i < used_; ++i) {
     if (!local_[i].outstanding || local_[i].unrun || !view_.slot(i).word().is(SlotState::done))
       continue;
-    if (completions_.size() == kReapMax) {
+    if (completions_.size() == max) {
       view_.header().rescan.store(
           1, std::memory_order_seq_cst);  // more than one reap takes: go on in the next
       return;
@@ -488,6 +488,8 @@ void Channel::Impl::interrupt() const {
 }
 
 bool Channel::Impl::wait(std::chrono::nanoseconds timeout, std::size_t at_least) {
+  // More than are outstanding never come. (None become outstanding while we are in here.)
+  at_least = std::clamp<std::size_t>(at_least, 1, std::max<std::size_t>(1, outstanding_));
   if (has_completions(at_least)) return true;
   const bool for_ever = timeout == std::chrono::nanoseconds::max();
   const std::uint64_t start = now_ns();

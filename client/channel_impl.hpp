@@ -90,7 +90,7 @@ class Channel::Impl {
   void complete(std::uint32_t index);
   void complete_unrun(std::uint32_t index, Outcome outcome, std::string_view why);
   void add_unrun(std::uint32_t index);
-  void rescan();
+  void rescan(std::size_t max);
   void lose_all();
   void empty_bell() const;
   void note_touched(std::size_t& high_water, std::size_t size);

@@ -1,6 +1,7 @@
-// The fast lane's payloads that are made in place.
+// The fast lane: payloads that are made in place, and how many completions one gets.
 #include <doctest/doctest.h>
 
+#include <csignal>
 #include <cstring>
 #include <map>
 
@@ -85,4 +86,47 @@ TEST_CASE("a reservation is prepared once and never with more than it has") {
   CHECK(moved.prepare_reserved(echo, 0, 3));
   CHECK(moved.reserve(1).empty());
   CHECK_EQ(take_all(moved).size(), 2);
+}
+
+TEST_CASE("waiting for more completions than are outstanding ends when all are there") {
+  Daemon daemon;
+  Channel channel = daemon.connect().channel();
+  const auto echo = channel.handler("echo");
+  for (const std::uint64_t jobs : {1u, 3u, 300u}) {
+    for (std::uint64_t i = 0; i < jobs; ++i) REQUIRE(channel.prepare(echo, "x", i));
+    channel.submit();
+    std::uint64_t reaped = 0;
+    while (reaped < jobs) {
+      REQUIRE(channel.wait(std::chrono::seconds(20), 1000));
+      reaped += channel.reap().size();
+    }
+    CHECK_EQ(reaped, jobs);
+  }
+  CHECK_FALSE(channel.wait(std::chrono::nanoseconds::max(), 1000));
+}
+
+TEST_CASE("a reap gives no more completions than it was asked for") {
+  Daemon daemon;
+  Client client = daemon.connect();
+  Channel channel = client.channel();
+  const auto echo = channel.handler("echo");
+  const auto reap_all = [&](std::size_t jobs) {
+    std::size_t reaped = 0;
+    while (channel.outstanding() != 0 && reaped <= jobs) {
+      channel.wait();
+      const std::size_t most = reaped % 5 + 1, count = channel.reap(most).size();
+      CHECK(count <= most);
+      reaped += count;
+    }
+    CHECK_EQ(reaped, jobs);
+  };
+  // Withdrawn before anybody knows of them, and lost with the daemon.
+  for (std::uint64_t i = 0; i < 100; ++i) REQUIRE(channel.prepare(echo, "x", i));
+  CHECK_EQ(channel.cancel_all(), 100);
+  reap_all(100);
+  channel.reap();
+  for (std::uint64_t i = 0; i < 100; ++i) REQUIRE(channel.prepare(echo, "x", i));
+  daemon.signal(SIGKILL);
+  while (channel.connected()) channel.arm();
+  reap_all(100);
 }
