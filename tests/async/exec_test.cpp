@@ -73,6 +73,24 @@ TEST_CASE("a command that cannot be started says at which step") {
   CHECK(f.result().command().report.start_step == "exec /no/such/program");
 }
 
+TEST_CASE("a command that cannot be started is not taken for another one that runs") {
+  Daemon daemon(async_pool());
+  Pool pool = daemon.connect().pool();
+  const std::string gate = daemon.dir() / "gate", file = daemon.dir() / "notes";
+  const Future runs = pool.run(
+      shell("echo x > " + file + "; while [ ! -e " + gate + " ]; do sleep 0.01; done; echo fine"));
+  REQUIRE(has_lines(file, 1));
+  Command none;
+  none.argv = {"/no/such/program"};
+  std::vector<Future> others;
+  for (int i = 0; i < 20; ++i) others.push_back(pool.run(none));
+  for (const Future& f : others)
+    CHECK(f.result().command().report.start_step == "exec /no/such/program");
+  write_file(gate, "");
+  CHECK(runs.result().ok());
+  CHECK(runs.result().command().out == "fine\n");
+}
+
 TEST_CASE("one of many commands is ended by its time-out and the others go on") {
   Daemon daemon(async_pool());
   Pool pool = daemon.connect().pool();

@@ -71,7 +71,7 @@ bool CommandProcess::start() {
   if (wanted != nullptr && (wanted->uid != geteuid() || wanted->gid != getegid()))
     plan.identity = wanted;
   identity_ = plan.identity;
-  note_ = plan.note = fresh_note();
+  note_ = plan.note = lease_.take();
   if (note_ == nullptr) return failed("mmap", ENOMEM);
   if (!open_streams(plan)) return false;
 

@@ -68,6 +68,7 @@ class CommandProcess {
   OutputRoom kept_;
   CapturePipe pipes_[2];
   FeedPipe feed_;
+  NoteLease lease_;
   StartNote* note_ = nullptr;
   const Identity* identity_ = nullptr;
   PreparedCommand prepared_{command_};

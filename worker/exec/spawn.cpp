@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "common/closing_table.hpp"
 
@@ -172,17 +174,40 @@ __attribute__((noinline)) pid_t spawn_by_fork(const SpawnPlan& plan, ChildSettin
   return pid;
 }
 
-struct NotePage {
-  NotePage() {
-    void* page =
-        mmap(nullptr, sizeof(StartNote), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (page != MAP_FAILED) note = static_cast<StartNote*>(page);
+// Of one thread: notes in pages that children share, since fork() is among the ways.
+class NoteStock {
+ public:
+  ~NoteStock() {
+    for (void* page : pages_) munmap(page, kPage);
   }
-  ~NotePage() {
-    if (note != nullptr) munmap(note, sizeof(StartNote));
+  StartNote* take() {
+    if (free_.empty() && !add_page()) return nullptr;
+    StartNote* note = free_.back();
+    free_.pop_back();
+    return note;
   }
-  StartNote* note = nullptr;
+  void give_back(StartNote* note) { free_.push_back(note); }
+
+ private:
+  static constexpr std::size_t kPage = 4096;  // bytes
+
+  bool add_page() {
+    void* page = mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) return false;
+    pages_.push_back(page);
+    auto* notes = static_cast<StartNote*>(page);
+    for (std::size_t i = kPage / sizeof(StartNote); i > 0; --i) free_.push_back(notes + i - 1);
+    return true;
+  }
+
+  std::vector<void*> pages_;
+  std::vector<StartNote*> free_;
 };
+
+NoteStock& note_stock() {
+  thread_local NoteStock stock;
+  return stock;
+}
 
 }  // namespace
 
@@ -194,14 +219,17 @@ pid_t spawn(const SpawnPlan& plan) {
                                     : spawn_by_vfork(plan, settings);
 }
 
-StartNote* fresh_note() {
-  thread_local NotePage page;  // shared, since fork() is among the ways
-  if (page.note != nullptr) {
-    page.note->step = StartStep::none;
-    page.note->error = 0;
-    page.note->path = 0;
-  }
-  return page.note;
+NoteLease::~NoteLease() {
+  if (note_ != nullptr) note_stock().give_back(note_);
+}
+
+StartNote* NoteLease::take() {
+  if (note_ == nullptr) note_ = note_stock().take();
+  if (note_ == nullptr) return nullptr;
+  note_->step = StartStep::none;
+  note_->error = 0;
+  note_->path = 0;
+  return note_;
 }
 
 }  // namespace jobring

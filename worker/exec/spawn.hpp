@@ -43,7 +43,20 @@ struct SpawnPlan {
 // writer): with an input_file it forks.
 pid_t spawn(const SpawnPlan& plan);
 
-// A note for the calling thread, cleared.
-StartNote* fresh_note();
+// A cleared note that nobody else has, until this dies: many commands may be under way on a thread.
+// Takes and gives back on one thread; gives back when the child is dead.
+class NoteLease {
+ public:
+  NoteLease() = default;
+  ~NoteLease();
+  NoteLease(const NoteLease&) = delete;
+  NoteLease& operator=(const NoteLease&) = delete;
+
+  // Null if there is no memory.
+  StartNote* take();
+
+ private:
+  StartNote* note_ = nullptr;
+};
 
 }  // namespace jobring
