@@ -7,6 +7,7 @@
 
 #include "common/control.hpp"
 #include "worker/exec/run_command.hpp"
+#include "worker/leave.hpp"
 
 namespace jobring {
 namespace {
@@ -16,7 +17,9 @@ namespace {
   // daemon's log.
   if (error.code == Errc::no_daemon) {
     // Its end is seen here before the signal that tells of it (leave.hpp): what commands have left
-    // must not outlive us either way.
+    // must not outlive us either way. First the flag: a lane whose command dies of this must not
+    // tell that the command has failed.
+    leave_requested = 1;
     spare_nobody();
     reap_strays();
     _exit(0);
