@@ -44,8 +44,9 @@ const char* fault_of(const Story& s) {
                  ? nullptr
                  : "failed, though nothing made it fail";
     case Outcome::crashed:
-      return s.attempts == std::min<std::uint32_t>(std::uint32_t(s.job.crash_retries) + 1,
-                                                   s.job.crash_limit)
+      // A completion tells of 255 attempts at most.
+      return s.attempts == std::min<std::uint32_t>(
+                               {std::uint32_t(s.job.crash_retries) + 1, s.job.crash_limit, 255})
                  ? nullptr
                  : "crashed, though it had attempts left";
     case Outcome::killed:
@@ -62,31 +63,6 @@ const char* fault_of(const Story& s) {
   }
 }
 
-// Runs of one job must follow each other. (One that has no end died with its process; that the next
-// began only after that death, the handlers check themselves.) Returns which jobs have a finished
-// run.
-std::vector<bool> check_runs(Ledger& ledger, std::uint64_t& count) {
-  std::vector<bool> finished(kJobsMax);
-  std::vector<const Run*> runs;
-  const std::uint64_t lines = std::min<std::uint64_t>(ledger.run_count.load(), kRunsMax);
-  for (std::uint64_t i = 0; i < lines; ++i) {
-    if (ledger.runs_[i].job.load(std::memory_order_acquire) != 0) runs.push_back(&ledger.runs_[i]);
-  }
-  std::sort(runs.begin(), runs.end(), [](const Run* a, const Run* b) {
-    return std::pair(a->job.load(), a->begin_ns) < std::pair(b->job.load(), b->begin_ns);
-  });
-  const Run* before = nullptr;
-  for (const Run* run : runs) {
-    const std::uint64_t id = run->job.load();
-    if (run->end_ns.load() != 0) finished[std::uint32_t(id) % kJobsMax] = true;
-    if (before != nullptr && before->job.load() == id && before->end_ns.load() > run->begin_ns)
-      ledger.complain("two runs of job %llx overlap", (unsigned long long)id);
-    before = run;
-  }
-  count = runs.size();
-  return finished;
-}
-
 }  // namespace
 
 void Audit::add(const Audit& other) {
@@ -94,13 +70,16 @@ void Audit::add(const Audit& other) {
   completions += other.completions;
   runs += other.runs;
   duplicates += other.duplicates;
+  for (std::size_t i = 0; i < pools.size(); ++i) pools[i].add(other.pools[i]);
   lost += other.lost;
   for (std::size_t i = 0; i < outcomes.size(); ++i) outcomes[i] += other.outcomes[i];
 }
 
-Audit audit(Ledger& ledger, const std::set<ProcessName>& killed) {
+Audit audit(Ledger& ledger, const Deaths& deaths) {
   Audit result;
-  const std::vector<bool> finished = check_runs(ledger, result.runs);
+  std::vector<bool> finished;
+  result.pools = audit_runs(ledger, deaths.workers, deaths.daemon_log, finished);
+  for (const PoolRuns& pool : result.pools) result.runs += pool.runs;
   const std::uint64_t count = std::min<std::uint64_t>(ledger.job_count.load(), kJobsMax);
   for (std::uint64_t i = 0; i < count; ++i) {
     const JobRecord& job = ledger.jobs[i];
@@ -121,7 +100,8 @@ Audit audit(Ledger& ledger, const std::set<ProcessName>& killed) {
     if (flags & kAccepted) ++result.jobs;
     result.completions += endings;
     if (endings == 0) {
-      const bool excused = (flags & (kAbandoned | kMayFinish)) != 0 || killed.contains(job.client);
+      const bool excused =
+          (flags & (kAbandoned | kMayFinish)) != 0 || deaths.clients.contains(job.client);
       if (excused) continue;
       ++result.lost;
       ledger.complain("job %llx (flags %u) of a living client is lost: %u runs, no completion", id,

@@ -292,7 +292,8 @@ class SoakClient {
       p.job.record = nullptr;
     };
     try {
-      for (auto left = 1 + jobs_.below(plan.commands ? 8 : 100); left > 0 && running(); --left) {
+      for (auto left = 1 + jobs_.below(plan.commands > 50 ? 8 : 100); left > 0 && running();
+           --left) {
         if (!submit()) break;
         if (jobs_.one_in(30)) {
           Promised& victim = all[jobs_.below(all.size())];
@@ -322,17 +323,18 @@ class SoakClient {
                          all.size());
     }
     for (Promised& p : all) take(p);
-    if (jobs_.one_in(4)) map(pool, epoch);
+    if (jobs_.one_in(4)) map(pool, plan, epoch);
   }
 
-  void map(Pool& pool, std::uint32_t epoch) {
+  void map(Pool& pool, PoolPlan plan, std::uint32_t epoch) {
+    plan.commands = 0;
     at(Doing::mapping);
     std::vector<Job> mapped;
     std::vector<std::string> inputs;
     JobOptions options;
     options.crash_retries = std::uint8_t(jobs_.below(4));
     for (auto left = 1 + jobs_.below(60); left > 0; --left) {
-      Job job = jobs_.draw(kPools[0], epoch);
+      Job job = jobs_.draw(plan, epoch);
       if (job.record == nullptr) break;
       // The first failure is the map's: let most of them have none.
       if (!jobs_.one_in(200)) job.spec.behaviour = Behaviour::spin;

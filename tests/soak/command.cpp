@@ -28,6 +28,21 @@ std::vector<std::string> command_of(const JobSpec& spec) {
 
 namespace {
 
+// The worker that runs this command; 0 if it has died since, so that our parent is another one.
+ProcessName worker_of_command() {
+  const pid_t parent = getppid();
+  const ProcessName name = name_process(parent);
+  char path[48], text[32] = {};
+  std::snprintf(path, sizeof path, "/proc/%d/comm", int(parent));
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  const bool known = fd >= 0 && ::read(fd, text, sizeof text - 1) > 0;
+  if (fd >= 0) ::close(fd);
+  // The kernel keeps 15 characters.
+  const bool worker = known && (std::strcmp(text, "jobring-worker\n") == 0 ||
+                                std::strcmp(text, "jobring-async-w\n") == 0);
+  return worker && getppid() == parent ? name : 0;
+}
+
 int reply(const JobSpec& spec) {
   std::string result(spec.result_size, '\0');
   fill(spec.id, 0, result);
@@ -47,11 +62,12 @@ int run_command_job(char** argv) {
   spec.behaviour = Behaviour(std::atoi(argv[1]));
   spec.us = std::uint32_t(std::atol(argv[2]));
   spec.result_size = std::uint32_t(std::atol(argv[3]));
+  const ProcessName worker = worker_of_command();
   if (spec.behaviour == Behaviour::delegate) {
     const pid_t child = fork();
     if (child == 0) {
       setsid();
-      const NotedRun run(ledger_of_environment(), spec.id, name_process(getpid()));
+      const NotedRun run(ledger_of_environment(), spec.id, name_process(getpid()), worker);
       usleep(spec.us);
       return 0;
     }
@@ -59,7 +75,7 @@ int run_command_job(char** argv) {
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0) return 5;
     return reply(spec);
   }
-  const NotedRun run(ledger_of_environment(), spec.id, name_process(getpid()));
+  const NotedRun run(ledger_of_environment(), spec.id, name_process(getpid()), worker);
   usleep(spec.us);
   if (spec.behaviour == Behaviour::fail) return 3;
   if (spec.behaviour == Behaviour::crash ||

@@ -91,8 +91,9 @@ class Failover {
   // The job runs until it is killed, and in its second run ends at once.
   Job submit(std::uint8_t retries) {
     ledger_.job_count = next_job_++ % 1000;
-    Job job = jobs_.draw({"default", 0, 0, 5, false, ""}, 0);
+    Job job = jobs_.draw({"default", Model::process, 0, 1, 0, 5, 0, ""}, 0);
     new (job.record) JobRecord{};
+    job.record->pool = kNoPool;
     job.spec.behaviour = Behaviour::hold;
     job.spec.payload_size = sizeof(JobSpec);
     job.spec.result_size = 0;

@@ -20,6 +20,27 @@ namespace {
 // and end their commands first.
 constexpr std::uint64_t kVanishWithin = 10'000'000'000;
 
+std::string model_of(const PoolPlan& pool) {
+  const std::string at_once = std::to_string(pool.at_once);
+  switch (pool.model) {
+    case Model::process:
+      break;
+    case Model::thread:
+      return R"(, "model": "thread", "threads": )" + at_once;
+    case Model::async:
+      return R"(, "model": "async", "max_in_flight": )" + at_once;
+  }
+  return "";
+}
+
+// kNoPool if it has not become a worker yet.
+std::uint32_t pool_of(pid_t worker) {
+  const std::string all = test::read_file("/proc/" + std::to_string(worker) + "/environ");
+  constexpr std::string_view kName = "JOBRING_POOL=";
+  const std::size_t at = all.find(kName);
+  return at == std::string::npos ? kNoPool : pool_named(all.c_str() + at + kName.size());
+}
+
 std::string pools_config(const std::string& ledger) {
   std::string text;
   for (const PoolPlan& pool : kPools) {
@@ -28,9 +49,10 @@ std::string pools_config(const std::string& ledger) {
             ", \"slots\": " + std::to_string(pool.slots) +
             ", \"crash_limit\": " + std::to_string(pool.crash_limit) + ", \"max_payload\": \"" +
             std::to_string(kMaxPayload) + "B\", \"max_result\": \"" + std::to_string(kMaxResult) +
-            "B\", \"extent_cache\": \"1MiB\", \"modules\": [\"" + test::test_module("soaked") +
-            "\"], \"environment\": {\"" + kLedgerVariable + "\": \"" + ledger + "\"}" + pool.more +
-            "}";
+            "B\", \"extent_cache\": \"1MiB\", \"modules\": [\"" +
+            test::test_module(pool.model == Model::async ? "soaked_async" : "soaked") + "\"]" +
+            model_of(pool) + ", \"environment\": {\"" + kLedgerVariable + "\": \"" + ledger +
+            "\"}" + pool.more + "}";
   }
   return text + "}";
 }
@@ -125,6 +147,13 @@ std::vector<ProcessName> House::workers() const {
   return children_of(daemon_);
 }
 
+std::size_t House::children_of_workers() const {
+  std::vector<ProcessName> all;
+  descendants_of(daemon_, all);
+  const std::size_t daemons = workers().size();
+  return all.size() > daemons ? all.size() - daemons : 0;
+}
+
 bool House::strike(Victim kind) {
   if (kind == Victim::daemon) {
     if (daemon_ < 0 || name_process(daemon_) == 0) return false;
@@ -146,7 +175,13 @@ bool House::strike(Victim kind) {
     if (candidates.empty()) return false;
     const ProcessName victim = candidates[random_() % candidates.size()];
     if (!lives(victim)) return false;
-    if (kind == Victim::client) killed_clients_.insert(victim);
+    if (kind == Victim::client) {
+      killed_clients_.insert(victim);
+    } else {
+      killed_workers_.insert(victim);
+      // One that becomes a worker only now runs nothing yet.
+      if (const std::uint32_t pool = pool_of(pid_of(victim)); pool < kNoPool) ++toll_.workers[pool];
+    }
     send_signal(pid_of(victim), SIGKILL);
   }
   ++toll_.kills[std::size_t(kind)];
@@ -209,6 +244,7 @@ void House::tend() {
 void House::new_round() {
   ++daemon_age_;
   killed_clients_.clear();
+  killed_workers_.clear();
   const std::uint32_t next = ledger_->round.load() + 1;
   const auto wipe = [&](const void* from, std::size_t size) {
     const auto offset =

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/soak/audit.hpp"
 #include "tests/soak/ledger.hpp"
 #include "tests/support/daemon.hpp"
 
@@ -19,7 +20,8 @@ inline constexpr std::size_t kVictims = 3;
 
 struct Toll {
   std::array<std::uint64_t, kVictims> kills{};
-  std::uint64_t stops = 0;  // SIGSTOP, later SIGCONT
+  std::array<std::uint64_t, kPools.size()> workers{};  // of kills, by pool, if they had become one
+  std::uint64_t stops = 0;                             // SIGSTOP, later SIGCONT
   std::uint64_t all() const { return kills[0] + kills[1] + kills[2]; }
 };
 
@@ -33,7 +35,8 @@ class House {
   pid_t daemon() const { return daemon_; }
   const std::string& socket() const { return socket_; }
   const Toll& toll() const { return toll_; }
-  const std::set<ProcessName>& killed_clients() const { return killed_clients_; }
+  // Of this round.
+  Deaths deaths() const { return {killed_clients_, killed_workers_, log()}; }
   const std::vector<pid_t>& clients() const { return clients_; }
   std::uint64_t daemon_age() const { return daemon_age_; }  // rounds
 
@@ -47,6 +50,8 @@ class House {
   void tend();
   void new_round();
   std::vector<ProcessName> workers() const;
+  // Of all workers: commands, and what these have left.
+  std::size_t children_of_workers() const;
   // Asks the daemon to end, and checks that nothing of the house is left.
   void close(std::uint64_t patience_ns);
   // What the daemon and the clients do now, for a person who wonders why nothing moves.
@@ -84,7 +89,7 @@ class House {
   std::uint64_t daemon_age_ = 0;
   int ledger_fd_ = -1;
   std::vector<pid_t> clients_;
-  std::set<ProcessName> killed_clients_;
+  std::set<ProcessName> killed_clients_, killed_workers_;
   std::vector<Stopped> stopped_;
   std::vector<Doomed> doomed_;  // of a daemon that was killed
   bool daemon_struck_ = false;

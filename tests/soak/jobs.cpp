@@ -1,5 +1,6 @@
 #include "tests/soak/jobs.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "common/exec_codec.hpp"
@@ -25,7 +26,7 @@ Job Jobs::draw(const PoolPlan& pool, std::uint32_t epoch) {
   if (index >= kJobsMax) return job;
   JobSpec& spec = job.spec;
   spec.id = std::uint64_t(ledger_.round.load()) << 32 | index;
-  job.kind = pool.commands && !one_in(8) ? Kind::command : Kind::function;
+  job.kind = below(100) < pool.commands ? Kind::command : Kind::function;
   const std::uint64_t dice = below(1000);
   if (job.kind == Kind::command) {
     spec.behaviour = dice < 600   ? Behaviour::spin
@@ -67,6 +68,7 @@ Job Jobs::draw(const PoolPlan& pool, std::uint32_t epoch) {
   record.epoch = epoch;
   record.kind = job.kind;
   record.behaviour = std::uint8_t(spec.behaviour);
+  record.pool = pool_named(pool.name);
   record.crash_limit = std::uint16_t(pool.crash_limit);
   record.crash_retries = job.options.crash_retries;
   record.start_within = job.options.start_within.count() > 0;
@@ -108,6 +110,7 @@ void Jobs::ended(const Job& job, Outcome outcome, std::uint8_t attempts, std::st
   if (record.endings.fetch_add(1) != 0)
     ledger_.complain("job %llx completes a second time", (unsigned long long)job.spec.id);
   if (outcome == Outcome::ok) check_result(job, result);
+  if (outcome == Outcome::failed) check_failure(job, result);
   const std::uint64_t now = now_ns();
   const std::uint64_t took = now - job.submitted_ns;
   ++ledger_.latency[std::bit_width(took)];
@@ -116,6 +119,23 @@ void Jobs::ended(const Job& job, Outcome outcome, std::uint8_t attempts, std::st
   handed_ns_ = now;
   --cell_.outstanding;
   beat();
+}
+
+// That it may fail is the auditor's to say; here its words are told, for nobody has them later.
+void Jobs::check_failure(const Job& job, std::string_view result) {
+  if (job.spec.behaviour == Behaviour::fail) return;
+  if (job.kind == Kind::function)
+    return ledger_.complain("job %llx failed: %.*s", (unsigned long long)job.spec.id,
+                            int(std::min<std::size_t>(result.size(), 150)), result.data());
+  if (job.spec.behaviour == Behaviour::crash_once) return;
+  const auto decoded =
+      decode_command_result({reinterpret_cast<const unsigned char*>(result.data()), result.size()});
+  if (!decoded) return;  // a message
+  const CommandReport& report = decoded->report;
+  const std::string words = report.start_step + " " + std::string(decoded->err.substr(0, 80));
+  ledger_.complain("command %llx of pool %u failed: status %d, signal %d, %d %s",
+                   (unsigned long long)job.spec.id, job.record->pool, int(report.exit_code),
+                   int(report.signal), int(report.start_errno), words.c_str());
 }
 
 void Jobs::check_result(const Job& job, std::string_view result) {

@@ -39,6 +39,7 @@ class Jobs {
   void ended(const Job& job, Outcome outcome, std::uint8_t attempts, std::string_view result);
   // A result without its completion (map).
   void check_result(const Job& job, std::string_view result);
+  void check_failure(const Job& job, std::string_view result);
 
   void beat() { cell_.heartbeat.fetch_add(1, std::memory_order_relaxed); }
   bool one_in(std::uint64_t n) { return random_() % n == 0; }

@@ -21,6 +21,8 @@
 #include <string>
 
 #include "common/clock.hpp"
+#include "tests/soak/job_spec.hpp"
+#include "tests/soak/plan.hpp"
 
 namespace jobring::soak {
 
@@ -39,7 +41,8 @@ enum class Phase : std::uint32_t {
 // A process, for as long as the machine runs: a pid alone comes again.
 using ProcessName = std::uint64_t;  // pid:24 | start time in clock ticks:40
 
-// 0 if there is no such process or it is dead (a zombie runs nothing).
+// 0 if there is no such process or it is dead. A zombie runs nothing, unless it is the main thread
+// of a process whose other threads have not died yet.
 inline ProcessName name_process(pid_t pid) {
   char path[48], text[1024];
   std::snprintf(path, sizeof path, "/proc/%d/stat", int(pid));
@@ -50,8 +53,12 @@ inline ProcessName name_process(pid_t pid) {
   if (n <= 0) return 0;
   text[n] = '\0';
   const char* field = std::strrchr(text, ')');
-  if (field == nullptr || field[2] == 'Z' || field[2] == 'X') return 0;
-  for (int skip = 0; skip < 20 && field != nullptr; ++skip) field = std::strchr(field + 1, ' ');
+  if (field == nullptr || field[2] == 'X') return 0;
+  const bool zombie = field[2] == 'Z';
+  // The number of threads is field 20 of proc(5), the start time field 22.
+  for (int skip = 0; skip < 18 && field != nullptr; ++skip) field = std::strchr(field + 1, ' ');
+  if (field == nullptr || (zombie && std::strtoul(field + 1, nullptr, 10) <= 1)) return 0;
+  for (int skip = 0; skip < 2 && field != nullptr; ++skip) field = std::strchr(field + 1, ' ');
   if (field == nullptr) return 0;
   const std::uint64_t started = std::strtoull(field + 1, nullptr, 10);
   return std::uint64_t(pid) << 40 | (started & ((std::uint64_t{1} << 40) - 1));
@@ -93,15 +100,19 @@ struct alignas(64) JobRecord {
   std::uint8_t attempts;
   std::uint16_t crash_limit;  // of its pool
   std::uint32_t ended_epoch;
+  std::uint32_t pool;               // index in kPools
   std::atomic<ProcessName> runner;  // runs it now, or died in it; 0: none
+  std::atomic<ProcessName> worker;  // of its last run; 0: none, or that had died before
 };
 static_assert(sizeof(JobRecord) == 64);
 
 struct Run {
   std::atomic<std::uint64_t> job;  // its id; 0: whoever took this line was killed before the run
   ProcessName runner;
+  ProcessName worker;  // the runner itself, or that of a command; 0: it had died before
   std::uint64_t begin_ns;
-  std::atomic<std::uint64_t> end_ns;  // 0: it did not end
+  std::atomic<std::uint64_t> end_ns;     // 0: it did not end
+  std::atomic<std::uint32_t> self_made;  // 1: it is about to crash its process of its own accord
 };
 
 struct ClientCell {
@@ -116,8 +127,8 @@ struct Ledger {
   std::atomic<std::uint32_t> round;
   std::atomic<std::uint32_t> epoch;  // daemons killed so far; grows before the kill
   std::atomic<std::uint64_t> job_count, run_count;
-  std::atomic<std::uint64_t>
-      self_crashes;  // workers that crash in a job of their own accord; all rounds
+  // Workers of each pool that crash in a job of their own accord; all rounds.
+  std::atomic<std::uint64_t> self_crashes[kPools.size()];
   std::atomic<std::uint64_t>
       stall_ns_max;  // a client that waited and was handed nothing; all rounds
   std::atomic<std::uint64_t> latency_ns_max;  // submission to completion; a round
@@ -161,30 +172,51 @@ inline Ledger& ledger_of_environment() {
   return *ledger;
 }
 
-// One run of a job in this process: entered on construction, ended on destruction.
+// Which of the soak's pools this process works for: its environment says it.
+inline std::uint32_t pool_of_environment() {
+  static const std::uint32_t pool = [] {
+    const char* name = std::getenv("JOBRING_POOL");
+    return name != nullptr ? pool_named(name) : kNoPool;
+  }();
+  return pool;
+}
+
+// One run of a job in this process: entered on construction, ended on destruction. It lies within
+// the time in which its slot is RUNNING.
 class NotedRun {
  public:
-  NotedRun(Ledger& ledger, std::uint64_t id, ProcessName self) : self_(self) {
+  // `worker`: see Run.
+  NotedRun(Ledger& ledger, std::uint64_t id, ProcessName self, ProcessName worker)
+      : ledger_(ledger), self_(self) {
     const std::uint64_t line = ledger.run_count.fetch_add(1);
+    const auto name = static_cast<unsigned long long>(id);
     record_ = ledger.find(id);
     if (record_ == nullptr) {
-      ledger.complain("job %llx runs and was never submitted", (unsigned long long)id);
+      ledger.complain("job %llx runs and was never submitted", name);
       return;
     }
+    if (record_->pool != pool_of_environment())
+      ledger.complain("job %llx of pool %u runs in a process of pool %u", name, record_->pool,
+                      pool_of_environment());
     const ProcessName earlier = record_->runner.exchange(self);
     if (earlier == self || lives(earlier)) {
-      ledger.complain("job %llx runs in process %d while process %d still runs it",
-                      (unsigned long long)id, int(pid_of(self)), int(pid_of(earlier)));
+      ledger.complain("job %llx runs in process %d while process %d still runs it", name,
+                      int(pid_of(self)), int(pid_of(earlier)));
     }
-    // A daemon's death completes a job as lost at its client before its workers have left.
-    constexpr std::uint8_t kLost = 9;
-    if (record_->endings.load() != 0 && record_->outcome != kLost)
-      ledger.complain("job %llx runs after it has completed (outcome %d)", (unsigned long long)id,
-                      int(record_->outcome));
+    // Also one that had come to its end before its worker died, and a command's.
+    const ProcessName before = record_->worker.exchange(worker);
+    if (lives(before)) {
+      ledger.complain("job %llx runs again in process %d, though worker %d of its last run lives",
+                      name, int(pid_of(self)), int(pid_of(before)));
+    }
+    if (record_->endings.load() != 0 && !may_be_late())
+      ledger.complain("job %llx of pool %u runs after it has completed (outcome %d, behaviour %d)",
+                      name, record_->pool, int(record_->outcome), int(record_->behaviour));
     run_number_ = record_->runs.fetch_add(1);
     if (line < kRunsMax) {
       run_ = &ledger.runs_[line];
       run_->runner = self;
+      run_->worker = worker;
       run_->begin_ns = now_ns();
       run_->job.store(id, std::memory_order_release);
     }
@@ -196,9 +228,28 @@ class NotedRun {
   }
   NotedRun(const NotedRun&) = delete;
   NotedRun& operator=(const NotedRun&) = delete;
+
   std::uint32_t number() const { return run_number_; }  // 0: the job's first
+  // Before the run ends its worker.
+  void about_to_crash() {
+    if (run_ != nullptr) run_->self_made.store(1);
+    if (pool_of_environment() < kNoPool) ++ledger_.self_crashes[pool_of_environment()];
+  }
 
  private:
+  // May this run begin after its job has completed?
+  bool may_be_late() const {
+    constexpr std::uint8_t kKilled = 5, kLost = 9;
+    // A daemon's death completes a job as lost at its client before its workers have left.
+    if (record_->outcome == kLost) return true;
+    // What has left a command's group and session is told from other commands' in a worker with one
+    // job only: there it is dead before its job ends. Several lanes, or an async worker, end what a
+    // command that was killed has left as soon as they know whose it is.
+    return record_->outcome == kKilled && Behaviour(record_->behaviour) == Behaviour::delegate &&
+           record_->pool < kNoPool && kPools[record_->pool].model != Model::process;
+  }
+
+  Ledger& ledger_;
   ProcessName self_;
   JobRecord* record_ = nullptr;
   Run* run_ = nullptr;

@@ -71,11 +71,7 @@ class Soak {
     }
     const std::uint64_t took = now_ns() - started;
     if (good) house_.close(30 * kSecond);
-    const std::uint64_t deaths =
-        house_.toll().kills[0] + house_.toll().kills[2] + ledger_.self_crashes.load();
-    if (total_.duplicates > deaths)
-      ledger_.complain("%llu duplicates with %llu deaths of workers",
-                       (unsigned long long)total_.duplicates, (unsigned long long)deaths);
+    for (std::size_t i = 0; i < kPools.size(); ++i) check_pool(i);
     report(took);
     return ledger_.complaint_count == 0 ? 0 : 1;
   }
@@ -128,9 +124,10 @@ class Soak {
       ledger_.complain("the inspector stands still");
       house_.describe();
     }
+    await("no command is left", [&] { return house_.children_of_workers() == 0; });
     await("every channel is gone", [&] { return look_at_channels(house_.daemon()).count == 0; });
     check_growth();
-    return audit(ledger_, house_.killed_clients());
+    return audit(ledger_, house_.deaths());
   }
 
   // Waits until all clients are through with a phase; false if one stands still.
@@ -199,6 +196,24 @@ class Soak {
     }
   }
 
+  std::uint64_t deaths_in(std::size_t pool) const {
+    return house_.toll().workers[pool] + ledger_.self_crashes[pool].load() +
+           total_.pools[pool].ended_by_daemon;
+  }
+  // From the deaths' side: a death has no more jobs run again than its process could run at once.
+  // (The death of a daemon has none: its clients' jobs are lost.)
+  void check_pool(std::size_t i) {
+    const PoolRuns& pool = total_.pools[i];
+    const std::uint64_t deaths = deaths_in(i);
+    if (pool.duplicates > deaths * kPools[i].at_once)
+      ledger_.complain("%llu duplicates with %llu deaths of workers of pool %s",
+                       (unsigned long long)pool.duplicates, (unsigned long long)deaths,
+                       kPools[i].name);
+    // Or nothing is learned here about workers with several jobs.
+    if (kPools[i].at_once > 1 && pool.most_at_once < 2)
+      ledger_.complain("no worker of pool %s ever ran two jobs at once", kPools[i].name);
+  }
+
   void report(std::uint64_t took) {
     const Toll& toll = house_.toll();
     const double seconds = double(took) / 1e9;
@@ -210,8 +225,17 @@ class Soak {
         (unsigned long long)toll.all(), (unsigned long long)toll.kills[0],
         (unsigned long long)toll.kills[1], (unsigned long long)toll.kills[2],
         double(toll.all()) * 3600e9 / double(killing_ns_), double(toll.all()) * 3600 / seconds);
-    std::printf("stopped and continued: %llu; workers that crashed in a job: %llu\n",
-                (unsigned long long)toll.stops, (unsigned long long)ledger_.self_crashes.load());
+    std::printf("stopped and continued: %llu\n", (unsigned long long)toll.stops);
+    for (std::size_t i = 0; i < kPools.size(); ++i) {
+      const PoolRuns& pool = total_.pools[i];
+      std::printf(
+          "pool %-8s %8llu runs, %5llu deaths of workers, %5llu duplicates, at most %u by one "
+          "death; "
+          "at most %u jobs at once of %u\n",
+          kPools[i].name, (unsigned long long)pool.runs, (unsigned long long)deaths_in(i),
+          (unsigned long long)pool.duplicates, pool.most_of_a_death, pool.most_at_once,
+          kPools[i].at_once);
+    }
     std::printf(
         "jobs: %llu (%.0f a second), completions %llu, runs %llu, duplicates %llu, lost %llu\n",
         (unsigned long long)total_.jobs, double(total_.jobs) / seconds,
