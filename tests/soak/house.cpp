@@ -79,6 +79,12 @@ std::vector<ProcessName> children_of(pid_t pid) {
   return names;
 }
 
+std::string command_line(pid_t pid) {
+  std::string line = test::read_file("/proc/" + std::to_string(pid) + "/cmdline");
+  std::replace(line.begin(), line.end(), '\0', ' ');
+  return line;
+}
+
 void descendants_of(pid_t pid, std::vector<ProcessName>& names) {
   for (const ProcessName child : children_of(pid)) {
     names.push_back(child);
@@ -157,12 +163,21 @@ std::size_t House::children_of_workers() const {
 bool House::strike(Victim kind) {
   if (kind == Victim::daemon) {
     if (daemon_ < 0 || name_process(daemon_) == 0) return false;
-    std::vector<ProcessName> left;
-    descendants_of(daemon_, left);
+    std::vector<Doomed> left;
+    for (const ProcessName worker : workers()) {
+      std::vector<ProcessName> names{worker};
+      descendants_of(pid_of(worker), names);
+      // A command, or what one has left, is here because its worker is dead.
+      const bool stray = command_line(pid_of(worker)).find(" --job ") != std::string::npos;
+      for (const ProcessName name : names) left.push_back({name, stray ? 0 : worker, 0});
+    }
     ++ledger_->epoch;
     daemon_struck_ = true;
     send_signal(daemon_, SIGKILL);
-    for (const ProcessName name : left) doomed_.push_back({name, now_ns() + kVanishWithin});
+    for (Doomed& one : left) {
+      one.until_ns = now_ns() + kVanishWithin;
+      doomed_.push_back(one);
+    }
   } else {
     std::vector<ProcessName> candidates;
     if (kind == Victim::worker) {
@@ -229,16 +244,36 @@ void House::tend() {
       ledger_->complain("client %d ended by itself, wait status %d", int(pid), status);
     start_client(std::uint32_t(client - clients_.begin()));
   }
+  check_doomed();
+}
+
+void House::check_doomed() {
   const std::uint64_t now = now_ns();
   std::erase_if(doomed_, [&](const Doomed& d) {
     if (!lives(d.name)) return true;
     if (now < d.until_ns) return false;
-    const std::string line =
-        test::read_file("/proc/" + std::to_string(pid_of(d.name)) + "/cmdline");
-    ledger_->complain("process %d (%s) outlives its daemon", int(pid_of(d.name)), line.c_str());
-    send_signal(pid_of(d.name), SIGKILL);
+    const int pid = int(pid_of(d.name));
+    if (died_before(d.worker)) {
+      // Its worker was dead when its daemon was killed, or dying: nobody is left that knows of it.
+      ++orphans_;
+    } else {
+      ledger_->complain("process %d (%s) of worker %d, pool %u, outlives its daemon", pid,
+                        command_line(pid).c_str(), int(pid_of(d.worker)), pool_of(pid));
+    }
+    send_signal(pid, SIGKILL);
     return true;
   });
+}
+
+// Was this worker of a killed daemon killed as well, or had it crashed?
+bool House::died_before(ProcessName worker) const {
+  if (worker == 0 || killed_workers_.contains(worker)) return true;
+  const std::uint64_t lines = std::min<std::uint64_t>(ledger_->run_count.load(), kRunsMax);
+  for (std::uint64_t i = 0; i < lines; ++i) {
+    const Run& run = ledger_->runs_[i];
+    if (run.worker == worker && run.self_made.load() != 0) return true;
+  }
+  return false;
 }
 
 void House::new_round() {
@@ -290,9 +325,8 @@ void House::close(std::uint64_t patience_ns) {
   while (waitpid(-1, nullptr, WNOHANG) >= 0) {  // until there are no children
     if (now_ns() > until) {
       for (const ProcessName name : children_of(getpid())) {
-        const std::string line =
-            test::read_file("/proc/" + std::to_string(pid_of(name)) + "/cmdline");
-        ledger_->complain("process %d (%s) is left behind", int(pid_of(name)), line.c_str());
+        ledger_->complain("process %d (%s) is left behind", int(pid_of(name)),
+                          command_line(pid_of(name)).c_str());
       }
       break;
     }

@@ -39,6 +39,8 @@ class House {
   Deaths deaths() const { return {killed_clients_, killed_workers_, log()}; }
   const std::vector<pid_t>& clients() const { return clients_; }
   std::uint64_t daemon_age() const { return daemon_age_; }  // rounds
+  // Processes that lost their worker and then their daemon, before it had ended them.
+  std::uint64_t orphans() const { return orphans_; }
 
   void start_daemon();
   // One random process of this kind. False if there is none to hit.
@@ -73,10 +75,14 @@ class House {
     ProcessName name;
     std::uint64_t until_ns;
   };
+  // What a daemon that is killed has started, at that moment.
   struct Doomed {
     ProcessName name;
+    ProcessName worker;  // that it descends from, or itself; 0: that was dead already
     std::uint64_t until_ns;
   };
+  void check_doomed();
+  bool died_before(ProcessName worker) const;
   void start_client(std::uint32_t index);
   bool await(pid_t pid, std::uint64_t patience_ns);
 
@@ -91,7 +97,8 @@ class House {
   std::vector<pid_t> clients_;
   std::set<ProcessName> killed_clients_, killed_workers_;
   std::vector<Stopped> stopped_;
-  std::vector<Doomed> doomed_;  // of a daemon that was killed
+  std::vector<Doomed> doomed_;
+  std::uint64_t orphans_ = 0;
   bool daemon_struck_ = false;
   Toll toll_;
 };

@@ -225,7 +225,8 @@ class Soak {
         (unsigned long long)toll.all(), (unsigned long long)toll.kills[0],
         (unsigned long long)toll.kills[1], (unsigned long long)toll.kills[2],
         double(toll.all()) * 3600e9 / double(killing_ns_), double(toll.all()) * 3600 / seconds);
-    std::printf("stopped and continued: %llu\n", (unsigned long long)toll.stops);
+    std::printf("stopped and continued: %llu; left by a worker and its daemon: %llu processes\n",
+                (unsigned long long)toll.stops, (unsigned long long)house_.orphans());
     for (std::size_t i = 0; i < kPools.size(); ++i) {
       const PoolRuns& pool = total_.pools[i];
       std::printf(
