@@ -83,6 +83,12 @@ RegistryRequest ObjectCore::request(RegistryOp op) const {
   return r;
 }
 
+std::shared_ptr<ObjectCore> nobodys_object() {
+  auto object = std::make_shared<ObjectCore>();
+  object->lock_core = std::make_shared<ObjectCore>();  // a condition's
+  return object;
+}
+
 Answer answer_of(const Future& future) {
   const JobResult& result = future.result();
   switch (result.outcome) {

@@ -36,7 +36,7 @@ class RegistryCore {
 struct ObjectCore {
   std::shared_ptr<RegistryCore> registry;
   std::string name;
-  ObjectKind kind;
+  ObjectKind kind = ObjectKind::any;
   ObjectOptions options;
   std::int64_t size = 0;
   QueueOrder order = QueueOrder::fifo;

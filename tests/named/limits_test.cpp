@@ -174,6 +174,51 @@ TEST_CASE("clients that come and go leave no descriptor mapping or session behin
   CHECK_EQ(counter.get(), 110);
 }
 
+TEST_CASE("callbacks of operations that never end keep no connection alive") {
+  Daemon daemon(R"({"default": {"workers": 1}})");
+  Client keeper = daemon.connect();
+  Registry registry(keeper);
+  Lock held(registry, "held");
+  held.lock();
+  const std::size_t before = descriptors(getpid()), mapped = segments(getpid());
+  int lost = 0, others = 0;
+  for (int round = 0; round < 3; ++round) {
+    Client client = daemon.connect();
+    Registry short_lived(client);
+    Lock lock(short_lived, "held");
+    Condition condition(short_lived, "condition", lock);
+    Queue queue(short_lived, "empty");
+    const auto count = [&](const auto& pending) {
+      try {
+        pending.get();
+        ++others;
+      } catch (const ObjectLost&) {
+        ++lost;
+      } catch (...) {
+        ++others;
+      }
+    };
+    lock.start_acquire().on_ready(count);
+    queue.start_get().on_ready(count);
+    const auto kept_until_then = queue.start_get();
+    kept_until_then.on_ready(count);
+  }
+  CHECK_EQ(lost, 9);
+  CHECK_EQ(others, 0);
+  CHECK_EQ(descriptors(getpid()), before);
+  CHECK_EQ(segments(getpid()), mapped);
+  // Of one whose object and handle are gone, while others of its client live: it is granted.
+  bool granted = false;
+  Lock(registry, "held").start_acquire().on_ready([&](const Pending<Grant>& pending) {
+    granted = bool(pending.get());
+  });
+  held.release();
+  CHECK(eventually([&] {
+    registry.pool().poll();
+    return granted;
+  }));
+}
+
 TEST_CASE("requests that make no sense end alone and harm nobody") {
   Daemon daemon;
   Client client = daemon.connect();

@@ -111,6 +111,8 @@ struct Answer {
 };
 // Throws what the job's outcome means; else the answer, valid as long as the future.
 Answer answer_of(const Future& future);
+// What answers are read with when nobody has the object any more.
+std::shared_ptr<ObjectCore> nobodys_object();
 
 }  // namespace detail
 
@@ -135,15 +137,21 @@ class Pending {
   void cancel() const {
     if (!future_.cancel()) future_.kill();
   }
-  // Once it is ready; see future.hpp for the thread and the rules.
+  // Once it is ready; see future.hpp for the thread and the rules. The callback keeps nothing
+  // alive: when all else of the Registry is gone, the operation ends as lost.
   void on_ready(std::function<void(const Pending&)> callback) const {
-    future_.on_ready(
-        [self = *this, callback = std::move(callback)](const Future&) { callback(self); });
+    future_.on_ready([object = std::weak_ptr(object_), decode = decode_,
+                      callback = std::move(callback)](const Future& future) {
+      auto present = object.lock();
+      if (!present) present = detail::nobodys_object();
+      callback(Pending(future, std::move(present), decode));
+    });
   }
   // For wait(), AsCompleted and AsyncPool::async_wait().
   const Future& future() const { return future_; }
 
-  // Internal.
+  // Internal. The same operation, which keeps neither its object nor the Registry alive.
+  Pending detached() const { return Pending(future_, detail::nobodys_object(), decode_); }
   using Decode = T (*)(const detail::Answer&, detail::ObjectCore&);
   Pending(Future future, std::shared_ptr<detail::ObjectCore> object, Decode decode)
       : future_(std::move(future)), object_(std::move(object)), decode_(decode) {}
