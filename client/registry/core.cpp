@@ -160,6 +160,11 @@ std::int64_t time_to_live(std::chrono::nanoseconds ttl) {
   return ttl == kForever ? 0 : ttl.count();
 }
 
+std::int64_t count_of(std::int64_t n) {
+  if (n == 0) raise<ObjectError>(Errc::bad_input, "bad_argument", "a number of 0 makes no sense");
+  return n;
+}
+
 std::vector<RegistryEntry> entries_of(const Answer& answer) {
   auto entries = decode_registry_entries(answer.payload);
   if (!entries) throw_error({Errc::protocol, "an answer that makes no sense", "registry", {}});

@@ -82,6 +82,10 @@ std::int64_t deadline(std::chrono::nanoseconds timeout);
 // A time to live as requests have it. Throws BadTimeout.
 std::int64_t time_to_live(std::chrono::nanoseconds ttl);
 
+// How many of something: requests take 0 for one, which is not what a caller of 0 means. Throws
+// ObjectError(bad_argument) for it; what is negative, the registry judges.
+std::int64_t count_of(std::int64_t n);
+
 // Entries of an answer. Throws Exception(protocol).
 std::vector<RegistryEntry> entries_of(const Answer& answer);
 ObjectInfo to_info(const RegistryEntry& entry);

@@ -146,7 +146,7 @@ std::int64_t Condition::notify(std::int64_t count) {
   RegistryRequest r = core_->request(RegistryOp::condition_notify);
   if (core_->lock_core->kind == ObjectKind::rlock) r.owner = this_thread();
   r.token = core_->lock_core->token.load(std::memory_order_acquire);
-  r.a = count;
+  r.a = count_of(count);
   const Future future = core_->registry->submit(r, false);
   const Answer answer = answer_of(future);
   require_ok(answer);

@@ -58,7 +58,7 @@ std::optional<QueueItem> Queue::get_leased(std::chrono::nanoseconds timeout) {
 
 void Queue::task_done(std::int64_t n) {
   RegistryRequest r = core_->request(RegistryOp::queue_task_done);
-  r.a = n;
+  r.a = count_of(n);
   Future future;
   ask(core_, r, future);
 }

@@ -29,7 +29,7 @@ std::int64_t ask_number(const std::shared_ptr<ObjectCore>& object, const Registr
 Pending<Grant> acquire_permits(const std::shared_ptr<ObjectCore>& object, std::int64_t n,
                                std::chrono::nanoseconds timeout, bool consume) {
   RegistryRequest r = object->request(RegistryOp::semaphore_acquire);
-  r.a = n;
+  r.a = count_of(n);
   r.deadline_ns = deadline(timeout);
   if (consume) r.flags |= kConsume;
   return start<Grant>(object, r, consume ? Repeat::yes : Repeat::no, to_grant);
@@ -64,7 +64,7 @@ Grant Semaphore::consume(std::chrono::nanoseconds timeout, std::int64_t n) {
 
 std::int64_t Semaphore::release(std::int64_t n, std::uint64_t token) {
   RegistryRequest r = core_->request(RegistryOp::semaphore_release);
-  r.a = n;
+  r.a = count_of(n);
   r.token = token;
   return ask_number(core_, r);
 }

@@ -49,6 +49,34 @@ TEST_CASE("a bounded semaphore refuses to be released too often and a plain one 
   CHECK_THROWS_AS(plain.acquire(-1ms), BadTimeout);
 }
 
+TEST_CASE("none of something is asked for in vain") {
+  Daemon daemon(R"({"default": {"workers": 1}})");
+  Client client = daemon.connect();
+  Registry registry(client);
+  Semaphore permits(registry, "permits", 2);
+  Queue queue(registry, "queue");
+  Lock lock(registry, "lock");
+  Condition condition(registry, "condition", lock);
+  queue.put("x");
+  queue.get();
+  lock.lock();
+  const auto refused = [](const auto& operation) {
+    try {
+      operation();
+      return false;
+    } catch (const ObjectError& e) {
+      return e.kind() == std::string("bad_argument");
+    }
+  };
+  CHECK(refused([&] { permits.acquire(kForever, 0); }));
+  CHECK(refused([&] { permits.consume(kForever, 0); }));
+  CHECK(refused([&] { permits.release(0); }));
+  CHECK(refused([&] { queue.task_done(0); }));
+  CHECK(refused([&] { condition.notify(0); }));
+  CHECK_EQ(permits.value(), 2);
+  CHECK_EQ(queue.unfinished(), 1);
+}
+
 TEST_CASE("an event lets go every process that waits") {
   Daemon daemon;
   Client client = daemon.connect();

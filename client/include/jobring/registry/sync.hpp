@@ -12,7 +12,7 @@ class Semaphore : public NamedObject {
   Semaphore(const Registry& registry, std::string_view name, std::int64_t permits = 1,
             const ObjectOptions& options = {});
 
-  // `n` permits, all or none, in turn.
+  // `n` permits, at least 1, all or none, in turn.
   Grant acquire(std::chrono::nanoseconds timeout = kForever, std::int64_t n = 1);
   Pending<Grant> start_acquire(std::chrono::nanoseconds timeout = kForever, std::int64_t n = 1);
   // Takes permits for good: they do not come back when this process dies. For a semaphore that is
