@@ -7,7 +7,6 @@
 
 #include "client/c/guard.hpp"
 #include "client/c/handles.hpp"
-#include "common/exec_codec.hpp"
 
 using namespace jobring::c;
 using jobring::Future;
@@ -47,32 +46,6 @@ bool may_have_report(Outcome outcome) {
          outcome == Outcome::killed;
 }
 
-jobring_command_result describe_command(const jobring::CommandResult& result) {
-  const jobring::CommandReport& report = result.report;
-  jobring_command_result value{};
-  value.shell_status = report.shell_status();
-  value.exit_code = report.exit_code;
-  value.signal = report.signal;
-  value.start_errno = report.start_errno;
-  value.timed_out = report.timed_out ? 1 : 0;
-  value.killed = report.killed ? 1 : 0;
-  value.pid = report.pid;
-  value.stdout_truncated = report.stdout_truncated ? 1 : 0;
-  value.stderr_truncated = report.stderr_truncated ? 1 : 0;
-  value.stdout_total = report.stdout_total;
-  value.stderr_total = report.stderr_total;
-  value.wall_us = report.wall_us;
-  value.user_us = report.user_us;
-  value.system_us = report.system_us;
-  value.max_rss_kib = report.max_rss_kib;
-  value.stdout_bytes = result.out.data() != nullptr ? result.out.data() : "";
-  value.stdout_len = result.out.size();
-  value.stderr_bytes = result.err.data() != nullptr ? result.err.data() : "";
-  value.stderr_len = result.err.size();
-  report.start_step.copy(value.start_step, sizeof value.start_step - 1);
-  return value;
-}
-
 }  // namespace
 
 jobring_result jobring::c::describe(const JobResult& result, std::string_view bytes) {
@@ -86,6 +59,14 @@ jobring_result jobring::c::describe(const JobResult& result, std::string_view by
   value.bytes = bytes.data() != nullptr ? bytes.data() : "";
   value.bytes_len = bytes.size();
   value.error_type = result.type.c_str();
+  return value;
+}
+
+jobring_progress jobring::c::describe(const Progress& progress) {
+  jobring_progress value{};
+  value.done = progress.done;
+  value.total = progress.total;
+  progress.text.copy(value.text, sizeof value.text - 1);
   return value;
 }
 
@@ -135,11 +116,7 @@ jobring_status jobring_future_command(jobring_future* future, int64_t timeout_ns
     const Future job = of(future);
     if (!job.wait_for(need_time(timeout_ns, "timeout_ns"))) return JOBRING_TIMED_OUT;
     if (!may_have_report(job.result().outcome)) throw jobring::JobFailed(job.result());
-    const std::string_view bytes = bytes_of(job);
-    const auto decoded = jobring::decode_command_result(
-        {reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()});
-    if (!decoded) bad_input("is no command's: " + decoded.error().line(), "result");
-    write_struct(to, describe_command(*decoded));
+    write_struct(to, describe_command(bytes_of(job)));
     return JOBRING_OK;
   });
 }
@@ -163,11 +140,7 @@ jobring_status jobring_future_progress(jobring_future* future, jobring_progress*
     auto& to = need_struct(progress, "jobring_progress");
     const auto report = of(future).progress();
     if (!report) return JOBRING_NONE;
-    jobring_progress value{};
-    value.done = report->done;
-    value.total = report->total;
-    report->text.copy(value.text, sizeof value.text - 1);
-    write_struct(to, value);
+    write_struct(to, describe(*report));
     return JOBRING_OK;
   });
 }

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
 
 #include <jobring/jobring.h>
@@ -42,6 +45,20 @@ class FutureRef {
 
 // How a C program sees a result; its pointers are those of the two.
 jobring_result describe(const JobResult& result, std::string_view bytes);
+jobring_progress describe(const Progress& progress);
+// Throws bad_input if it is no command's result, whose pointers these are.
+jobring_command_result describe_command(std::string_view result);
 JobOptions job_options(const jobring_job_options* options);
+
+// The handle is made before the job is: nothing can fail once that runs.
+template <class Submit>
+jobring_status give_future(jobring_future*& out, const Submit& submit) {
+  auto handle = std::make_unique<jobring_future>();
+  std::optional<jobring::Future> future = submit();
+  if (!future) return JOBRING_TIMED_OUT;
+  handle->future = std::move(*future);
+  out = handle.release();
+  return JOBRING_OK;
+}
 
 }  // namespace jobring::c

@@ -23,8 +23,17 @@ jobring_status jobring_lock_start_acquire(jobring_object* lock, int64_t timeout_
 jobring_status jobring_lock_release(jobring_object* lock) {
   return on<Lock>(lock, [](Lock& o) { o.release(); });
 }
+jobring_status jobring_lock_start_release(jobring_object* lock, jobring_pending** pending) {
+  return started<Lock>(lock, pending, [](Lock& o) { return o.start_release(); });
+}
+jobring_status jobring_lock_token(jobring_object* lock, uint64_t* token) {
+  return need_number_of<Lock>(lock, token, [](Lock& o) { return o.token(); });
+}
 jobring_status jobring_lock_held(jobring_object* lock, int32_t* held) {
   return need_number_of<Lock>(lock, held, [](Lock& o) { return o.held() ? 1 : 0; });
+}
+jobring_status jobring_lock_check(jobring_object* lock, int32_t* held) {
+  return need_number_of<Lock>(lock, held, [](Lock& o) { return o.check() ? 1 : 0; });
 }
 
 jobring_status jobring_semaphore_acquire(jobring_object* semaphore, int64_t permits,
@@ -43,6 +52,12 @@ jobring_status jobring_semaphore_consume(jobring_object* semaphore, int64_t perm
                                          int64_t timeout_ns, jobring_answer* answer) {
   return answered<Semaphore>(semaphore, answer, [&](Semaphore& o) {
     return o.consume(need_time(timeout_ns, "timeout_ns"), permits);
+  });
+}
+jobring_status jobring_semaphore_start_consume(jobring_object* semaphore, int64_t permits,
+                                               int64_t timeout_ns, jobring_pending** pending) {
+  return started<Semaphore>(semaphore, pending, [&](Semaphore& o) {
+    return o.start_consume(need_time(timeout_ns, "timeout_ns"), permits);
   });
 }
 jobring_status jobring_semaphore_release(jobring_object* semaphore, int64_t permits, uint64_t token,
@@ -105,4 +120,10 @@ jobring_status jobring_barrier_reset(jobring_object* barrier) {
 }
 jobring_status jobring_barrier_abort(jobring_object* barrier) {
   return on<Barrier>(barrier, [](Barrier& o) { o.abort(); });
+}
+jobring_status jobring_barrier_broken(jobring_object* barrier, int32_t* broken) {
+  return need_number_of<Barrier>(barrier, broken, [](Barrier& o) { return o.broken() ? 1 : 0; });
+}
+jobring_status jobring_barrier_waiting(jobring_object* barrier, int64_t* waiting) {
+  return need_number_of<Barrier>(barrier, waiting, [](Barrier& o) { return o.waiting(); });
 }

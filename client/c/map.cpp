@@ -78,6 +78,10 @@ jobring_status jobring_results_next(jobring_results* results, int64_t timeout_ns
   });
 }
 
+jobring_status jobring_results_fd(jobring_results* results, int32_t* fd) {
+  return guarded([&] { need(fd, "fd") = need(results, "results").results.fd(); });
+}
+
 jobring_status jobring_results_cancel(jobring_results* results) {
   return guarded([&] { need(results, "results").results.cancel(); });
 }

@@ -1,79 +1,11 @@
-// The registry's session, objects as such, answers, pending operations.
+// The registry's session, objects as such, lists of what is there.
 #include "client/c/objects.hpp"
-
-#include <cstring>
 
 using namespace jobring::c;
 
 static_assert(int(jobring::ObjectKind::lock) == JOBRING_LOCK);
 static_assert(int(jobring::ObjectKind::condition) == JOBRING_CONDITION);
 static_assert(int(jobring::ObjectKind::counter) == JOBRING_COUNTER);
-
-namespace jobring::c {
-
-void check_answer(jobring_answer* to) {
-  if (to != nullptr) need_struct(to, "jobring_answer");
-}
-
-void give(jobring_answer* to, Brought brought) {
-  if (to == nullptr) return;
-  if (brought.bytes) {
-    void* copy = std::malloc(brought.bytes->size() + 1);
-    if (copy == nullptr) throw std::bad_alloc();
-    std::memcpy(copy, brought.bytes->c_str(), brought.bytes->size() + 1);
-    brought.answer.bytes = copy;
-    brought.answer.bytes_len = brought.bytes->size();
-  }
-  brought.answer.entries = brought.entries.release();
-  write_struct(*to, brought.answer);
-}
-
-Brought brought(const Grant& grant) {
-  Brought result;
-  result.status = grant ? JOBRING_OK : JOBRING_TIMED_OUT;
-  result.answer.token = grant.token;
-  result.answer.number = grant.number;
-  result.answer.owner_died = grant.owner_died ? 1 : 0;
-  result.answer.after_restart = grant.after_restart ? 1 : 0;
-  return result;
-}
-Brought brought(bool in_time) {
-  Brought result;
-  result.status = in_time ? JOBRING_OK : JOBRING_TIMED_OUT;
-  return result;
-}
-Brought brought(std::int64_t number) {
-  Brought result;
-  result.answer.number = number;
-  return result;
-}
-Brought brought(std::optional<std::string> value) {
-  Brought result;
-  result.status = value ? JOBRING_OK : JOBRING_NONE;
-  result.bytes = std::move(value);
-  return result;
-}
-Brought brought(std::optional<QueueItem> item) {
-  Brought result;
-  result.status = item ? JOBRING_OK : JOBRING_TIMED_OUT;
-  if (!item) return result;
-  result.bytes = std::move(item->value);
-  result.answer.lease = item->lease;
-  result.answer.redelivered = item->redelivered ? 1 : 0;
-  result.answer.number = item->left;
-  return result;
-}
-Brought brought(std::optional<DictChanges> changes) {
-  Brought result;
-  result.status = changes ? JOBRING_OK : JOBRING_TIMED_OUT;
-  if (!changes) return result;
-  result.answer.number = std::int64_t(changes->version);
-  result.answer.flag = changes->compacted ? 1 : 0;
-  result.entries = std::make_unique<jobring_entries>(jobring_entries{std::move(changes->changed)});
-  return result;
-}
-
-}  // namespace jobring::c
 
 namespace {
 
@@ -165,6 +97,16 @@ jobring_status jobring_objects_remove(jobring_objects* objects, const char* name
                                                                              : JOBRING_NONE;
   });
 }
+jobring_status jobring_objects_get_info(jobring_objects* objects, const char* name,
+                                        jobring_object_info* info) {
+  return guarded([&]() -> jobring_status {
+    auto& to = need_struct(info, "jobring_object_info");
+    const auto found = need(objects, "objects").registry.info(need_text(name, "name"));
+    if (!found) return JOBRING_NONE;
+    write_struct(to, describe(*found, nullptr));
+    return JOBRING_OK;
+  });
+}
 jobring_status jobring_objects_list(jobring_objects* objects, const char* prefix, int32_t kind,
                                     jobring_object_list** list) {
   return guarded([&] {
@@ -250,57 +192,4 @@ jobring_status jobring_entries_at(jobring_entries* entries, uint64_t index, jobr
 }
 void jobring_entries_free(jobring_entries* entries) {
   delete entries;
-}
-
-jobring_pending* jobring_pending_ref(jobring_pending* pending) {
-  if (pending != nullptr) pending->references.fetch_add(1, std::memory_order_relaxed);
-  return pending;
-}
-void jobring_pending_free(jobring_pending* pending) {
-  // As jobring_future_free().
-  if (pending != nullptr && pending->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
-    delete pending;
-}
-jobring_status jobring_pending_ready(jobring_pending* pending, int32_t* ready) {
-  return guarded([&] {
-    int32_t& to = need(ready, "ready");
-    const jobring::Future future = need(pending, "pending").future;
-    to = future.ready() ? 1 : 0;
-  });
-}
-jobring_status jobring_pending_wait(jobring_pending* pending, int64_t timeout_ns) {
-  return guarded([&]() -> jobring_status {
-    const jobring::Future future = need(pending, "pending").future;
-    return future.wait_for(need_time(timeout_ns, "timeout_ns")) ? JOBRING_OK : JOBRING_TIMED_OUT;
-  });
-}
-jobring_status jobring_pending_get(jobring_pending* pending, int64_t timeout_ns,
-                                   jobring_answer* answer) {
-  return guarded([&]() -> jobring_status {
-    check_answer(answer);
-    const auto timeout = need_time(timeout_ns, "timeout_ns");
-    // Ours for the time of the call: a callback that runs in it may free the handle.
-    const std::unique_ptr<jobring_pending, void (*)(jobring_pending*)> mine(
-        jobring_pending_ref(&need(pending, "pending")), jobring_pending_free);
-    if (!mine->future.wait_for(timeout)) return JOBRING_TIMED_OUT;
-    Brought result = mine->get();
-    const jobring_status status = result.status;
-    give(answer, std::move(result));
-    return status;
-  });
-}
-jobring_status jobring_pending_cancel(jobring_pending* pending) {
-  return guarded([&] {
-    const auto cancel = need(pending, "pending").cancel;
-    cancel();
-  });
-}
-jobring_status jobring_pending_on_ready(jobring_pending* pending, jobring_pending_callback callback,
-                                        void* user) {
-  return guarded([&] {
-    if (callback == nullptr) bad_input("NULL", "callback");
-    const jobring::Future future = need(pending, "pending").future;
-    const std::shared_ptr<jobring_pending> self(jobring_pending_ref(pending), jobring_pending_free);
-    future.on_ready([self, callback, user](const jobring::Future&) { callback(self.get(), user); });
-  });
 }

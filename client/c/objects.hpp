@@ -3,8 +3,8 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <functional>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <string>
@@ -55,11 +55,61 @@ Brought brought(std::optional<DictChanges> changes);
 
 }  // namespace jobring::c
 
+namespace jobring::c {
+
+// What a pending operation does for its handle.
+class Operation {
+ public:
+  virtual ~Operation() = default;
+  virtual void cancel() const = 0;
+  virtual Brought get() const = 0;
+  // The same, which keeps neither the object nor the session with the registry alive.
+  virtual std::shared_ptr<const Operation> detached() const = 0;
+};
+
+template <class T>
+class OperationOf final : public Operation {
+ public:
+  explicit OperationOf(Pending<T> pending) : pending_(std::move(pending)) {}
+  void cancel() const override { pending_.cancel(); }
+  Brought get() const override {
+    if constexpr (std::is_void_v<T>) {
+      pending_.get();
+      return {};
+    } else {
+      return brought(pending_.get());
+    }
+  }
+  std::shared_ptr<const Operation> detached() const override {
+    return std::make_shared<OperationOf>(pending_.detached());
+  }
+
+ private:
+  Pending<T> pending_;
+};
+
+}  // namespace jobring::c
+
+// Callbacks have references of their own: the handle lives as long as any of them, but what it is
+// an operation of only as long as the program has one. (Else a callback that waits for an answer
+// would keep the connection alive that the answer is to come by.)
 struct jobring_pending {
-  std::atomic<std::uint32_t> references{1};
   jobring::Future future;
-  std::function<void()> cancel;
-  std::function<jobring::c::Brought()> get;
+  std::atomic<std::uint32_t> users{1};       // the program's references
+  std::atomic<std::uint32_t> references{1};  // of callbacks, and one of all users
+
+  jobring_pending(jobring::Future f, std::shared_ptr<const jobring::c::Operation> o)
+      : future(std::move(f)), operation_(std::move(o)) {}
+  std::shared_ptr<const jobring::c::Operation> operation() {
+    const std::lock_guard lock(mutex_);
+    return operation_;
+  }
+  // When the last user goes.
+  void detach() noexcept;
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const jobring::c::Operation> operation_;
 };
 
 namespace jobring::c {
@@ -76,6 +126,10 @@ T& need_kind(jobring_object* object) {
         }
       },
       need(object, "object").object);
+}
+
+inline jobring_status or_none(bool there) {
+  return there ? JOBRING_OK : JOBRING_NONE;
 }
 
 template <class T, class Op>
@@ -96,19 +150,10 @@ template <class T, class Op>
 jobring_status started(jobring_object* object, jobring_pending** pending, const Op& op) noexcept {
   return guarded([&] {
     auto*& out = need_out(pending, "pending");
-    auto handle = std::make_unique<jobring_pending>();
     auto operation = op(need_kind<T>(object));
-    handle->future = operation.future();
-    handle->cancel = [operation] { operation.cancel(); };
-    handle->get = [operation]() -> Brought {
-      if constexpr (std::is_void_v<decltype(operation.get())>) {
-        operation.get();
-        return {};
-      } else {
-        return brought(operation.get());
-      }
-    };
-    out = handle.release();
+    auto future = operation.future();
+    using Of = OperationOf<std::decay_t<decltype(operation.get())>>;
+    out = new jobring_pending(std::move(future), std::make_shared<Of>(std::move(operation)));
   });
 }
 template <class T, class N, class Op>

@@ -1,14 +1,11 @@
-// Submitting jobs and commands, and payloads that are made in place.
+// Submitting jobs, and payloads that are made in place.
 #include <jobring/c/submit.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <optional>
 
 #include "client/c/guard.hpp"
 #include "client/c/handles.hpp"
-#include "common/exec_codec.hpp"
 
 using namespace jobring::c;
 
@@ -39,41 +36,6 @@ std::chrono::milliseconds job_time(std::int64_t ns, const char* name) {
   if (time == JOBRING_FOREVER) return std::chrono::milliseconds(0);
   return std::chrono::milliseconds(time / kNsPerMs +
                                    (time % kNsPerMs != 0 && time < INT64_MAX - kNsPerMs ? 1 : 0));
-}
-
-std::vector<std::string> strings(const char* const* list) {
-  std::vector<std::string> all;
-  for (; list != nullptr && *list != nullptr; ++list) all.emplace_back(*list);
-  return all;
-}
-
-jobring::Command command_of(const jobring_command& given) {
-  jobring::Command command;
-  command.argv = strings(given.argv);
-  if (command.argv.empty()) bad_input("needs at least a program", "command.argv");
-  command.env = strings(given.env);
-  command.env_replaces = given.env_replaces != 0;
-  command.cwd = text_or_empty(given.cwd);
-  command.stdin_text = need_bytes(given.stdin_bytes, given.stdin_len, "command.stdin_bytes");
-  command.stdin_file = text_or_empty(given.stdin_file);
-  if (given.set_umask != 0) {
-    if (given.umask > 0777) bad_input("is more than 0777", "command.umask");
-    command.umask = int(given.umask);
-  }
-  command.output_max = given.output_max;
-  command.kill_grace_ms = given.kill_grace_ms;
-  return command;
-}
-
-// The handle is made before the job is: nothing can fail once that runs.
-template <class Submit>
-jobring_status give_future(jobring_future*& out, const Submit& submit) {
-  auto handle = std::make_unique<jobring_future>();
-  std::optional<jobring::Future> future = submit();
-  if (!future) return JOBRING_TIMED_OUT;
-  handle->future = std::move(*future);
-  out = handle.release();
-  return JOBRING_OK;
 }
 
 }  // namespace
@@ -118,23 +80,6 @@ jobring_status jobring_call(jobring_pool* pool, const char* handler, const void*
     if (out == nullptr) throw std::bad_alloc();
     std::memcpy(out, bytes.c_str(), bytes.size() + 1);
     if (result_len != nullptr) *result_len = bytes.size();
-  });
-}
-
-jobring_status jobring_run(jobring_pool* pool, const jobring_command* command,
-                           const jobring_job_options* options, int64_t patience_ns,
-                           jobring_future** future) {
-  return guarded([&] {
-    auto*& out = need_out(future, "future");
-    jobring::Pool& to = need(pool, "pool").pool;
-    const auto given = read_struct(&need(command, "command"), "jobring_command");
-    const auto patience = need_time(patience_ns, "patience_ns");
-    const auto job = job_options(options);
-    const jobring::Command what = command_of(given);
-    return give_future(out, [&]() -> std::optional<jobring::Future> {
-      if (given.use_stdio != 0) return to.run_with_stdio(what, job);
-      return to.submit_for(patience, jobring::kExecHandler, jobring::encode(what), job);
-    });
   });
 }
 

@@ -1,4 +1,7 @@
 /* What compiled programs rely on: numbers and layouts. */
+#define JOBRING_OWN_INIT /* only to look at it */
+#include <jobring/handler.h>
+
 #include "check.h"
 
 #if UINTPTR_MAX == UINT64_MAX
@@ -14,6 +17,20 @@ _Static_assert(sizeof(jobring_job_options) == 40, "jobring_job_options");
 _Static_assert(sizeof(jobring_command) == 80, "jobring_command");
 _Static_assert(sizeof(jobring_map_options) == 32, "jobring_map_options");
 _Static_assert(sizeof(jobring_bytes) == 16, "jobring_bytes");
+_Static_assert(sizeof(jobring_completion) == 72, "jobring_completion");
+_Static_assert(sizeof(jobring_job_ref) == 16, "jobring_job_ref");
+_Static_assert(sizeof(jobring_object_info) == 80, "jobring_object_info");
+_Static_assert(sizeof(jobring_object_options) == 40, "jobring_object_options");
+_Static_assert(sizeof(jobring_entry) == 48, "jobring_entry");
+_Static_assert(sizeof(jobring_answer) == 72, "jobring_answer");
+_Static_assert(sizeof(jobring_dict_step) == 40, "jobring_dict_step");
+IS_AT(jobring_completion, queued_ns, 24);
+IS_AT(jobring_completion, error_type, 56);
+IS_AT(jobring_answer, token, 16);
+IS_AT(jobring_answer, entries, 64);
+IS_AT(jobring_object_info, name, 72);
+IS_AT(jobring_object_options, lock, 32);
+IS_AT(jobring_entry, version, 40);
 IS_AT(jobring_result, queued_ns, 24);
 IS_AT(jobring_result, bytes, 40);
 IS_AT(jobring_job_options, timeout_ns, 8);
@@ -22,7 +39,14 @@ IS_AT(jobring_command, argv, 8);
 IS_AT(jobring_command, use_stdio, 76);
 IS_AT(jobring_command_result, stdout_total, 40);
 IS_AT(jobring_command_result, start_step, 120);
+/* What modules of handlers are compiled with. */
+_Static_assert(sizeof(struct jobring_job) == 128, "jobring_job");
+_Static_assert(sizeof(struct jobring_registry) == 32, "jobring_registry");
+IS_AT(struct jobring_job, host, 64);
+IS_AT(struct jobring_job, progress, 120);
+IS_AT(struct jobring_registry, declare, 24);
 #endif
+_Static_assert(JOBRING_MODULE_VERSION == 2, "what stands here is of this version");
 _Static_assert(sizeof(jobring_status) == 4, "a status");
 
 void versions(void) {

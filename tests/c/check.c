@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,6 +87,36 @@ void close_place(struct place* place) {
   }
   closedir(dir);
   CHECK(rmdir(place->dir) == 0);
+}
+
+void kill_daemon(struct place* place) {
+  jobring_pong pong = {.size = sizeof pong};
+  REQUIRE(jobring_ping(place->client, &pong) == JOBRING_OK);
+  REQUIRE(kill(pong.pid, SIGKILL) == 0);
+}
+
+struct registry {
+  struct place* place;
+  int pid;
+};
+
+static int registry_serves(void* user) {
+  struct registry* registry = user;
+  char* status = NULL;
+  REQUIRE(jobring_status_json(registry->place->client, &status, NULL) == JOBRING_OK);
+  /* Members stand in the order of their names: the pool's state and workers come after its name. */
+  const char* at = strstr(status, "\"name\":\"@registry\"");
+  const char* state = at != NULL ? strstr(at, "\"state\":\"running\"") : NULL;
+  const char* pid = at != NULL ? strstr(at, "\"pid\":") : NULL;
+  registry->pid = state != NULL && pid != NULL ? atoi(pid + 6) : 0;
+  jobring_free(status);
+  return registry->pid > 0;
+}
+
+int registry_pid(struct place* place) {
+  struct registry registry = {.place = place};
+  eventually(registry_serves, &registry, "the registry serves");
+  return registry.pid;
 }
 
 static void gate_path(const struct place* place, const char* name, char* path, size_t size) {

@@ -36,6 +36,10 @@ void open_place_of(struct place* place, const char* pools);
 /* Takes NULL handles too: a case may have freed them. */
 void close_place(struct place* place);
 
+/* SIGKILL. The registry's pid is told once it serves. */
+void kill_daemon(struct place* place);
+int registry_pid(struct place* place);
+
 /* A job whose payload is the path of a new FIFO: open_gate() opens it for writing. */
 jobring_future* submit_at_fifo(struct place* place, jobring_pool* pool, const char* handler,
                                const char* name, const jobring_job_options* options);

@@ -1,4 +1,5 @@
 /* Maps over arrays and sources. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -94,6 +95,38 @@ void map_lazy(void) {
   place.client = NULL;
   CHECK_OK(jobring_results_next(results, JOBRING_FOREVER, NULL, &result));
   CHECK(result.outcome == JOBRING_OUTCOME_OK);
+  jobring_results_free(results);
+  close_place(&place);
+}
+
+void map_loop(void) {
+  struct place place;
+  open_place(&place, 2, "");
+  struct counter counter = {.last = 300, .at_last = JOBRING_END};
+  const jobring_map_options options = {.size = sizeof options, .buffer = 20};
+  jobring_results* results = NULL;
+  jobring_result result = {.size = sizeof result};
+  int32_t fd = -1;
+  uint64_t index = 0, taken = 0;
+  int slept = 0;
+  CHECK_STATUS(jobring_results_fd(NULL, &fd), JOBRING_BAD_INPUT);
+  CHECK_OK(jobring_map(place.pool, "echo", give_number, &counter, &options, &results));
+  CHECK_STATUS(jobring_results_fd(results, NULL), JOBRING_BAD_INPUT);
+  CHECK_OK(jobring_results_fd(results, &fd));
+  for (;;) {
+    const jobring_status status = jobring_results_next(results, 0, &index, &result);
+    if (status == JOBRING_END) break;
+    if (status == JOBRING_OK) {
+      CHECK(index == taken++);
+      continue;
+    }
+    REQUIRE(status == JOBRING_TIMED_OUT);
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    REQUIRE(poll(&readable, 1, 20000) == 1);
+    ++slept;
+  }
+  CHECK(taken == 300);
+  CHECK(slept != 0);
   jobring_results_free(results);
   close_place(&place);
 }

@@ -76,6 +76,17 @@ void nulls(void) {
   CHECK_BAD(jobring_run(place.pool, &command, NULL, 0, &made));
   command.argv = nothing;
   CHECK_BAD(jobring_run(place.pool, &command, NULL, 0, &made));
+  size_t len = 0;
+  CHECK_BAD(jobring_command_encode(NULL, &bytes, &len));
+  CHECK_BAD(jobring_command_encode(&command, &bytes, &len));
+  CHECK(bytes == NULL);
+  command.argv = argv;
+  CHECK_BAD(jobring_command_encode(&command, NULL, &len));
+  CHECK_BAD(jobring_command_encode(&command, &bytes, NULL));
+  CHECK_BAD(jobring_command_decode(NULL, 1, &report));
+  CHECK_BAD(jobring_command_decode("no report", 9, &report));
+  CHECK_BAD(jobring_command_decode(NULL, 0, &report));
+  CHECK_BAD(jobring_command_decode("no report", 9, NULL));
   CHECK_BAD(jobring_reserve(NULL, 1, &room, &bytes));
   CHECK_BAD(jobring_reserve(place.pool, 1, NULL, &bytes));
   CHECK_BAD(jobring_reserve(place.pool, 1, &room, NULL));
@@ -300,8 +311,15 @@ void any_order(void) {
     CHECK_OK(jobring_results_next(results, JOBRING_FOREVER, NULL, &result));
     CHECK_OK(jobring_as_completed_new(&future, 1, &completed));
     CHECK_OK(jobring_future_on_ready(future, do_nothing, NULL));
-    for (int step = 0; step < 7; ++step) {
-      switch ((step * (round % 2 ? 3 : 5) + round) % 7) {
+    jobring_channel* channel = NULL;
+    uint32_t echo = 0;
+    CHECK_OK(jobring_channel_open(place.client, NULL, &own, &channel));
+    CHECK_OK(jobring_channel_handler(channel, "echo", &echo));
+    CHECK_OK(jobring_channel_prepare(channel, echo, "x", 1, 0, NULL, NULL));
+    CHECK_OK(jobring_channel_submit(channel));
+    CHECK_OK(jobring_channel_prepare(channel, echo, "y", 1, 1, NULL, NULL));
+    for (int step = 0; step < 8; ++step) {
+      switch ((step * (round % 2 ? 3 : 5) + round) % 8) {
         case 0:
           jobring_client_free(place.client);
           place.client = NULL;
@@ -322,6 +340,9 @@ void any_order(void) {
         case 5:
           jobring_results_free(results);
           break;
+        case 6:
+          jobring_channel_free(channel);
+          break;
         default:
           jobring_as_completed_free(completed);
       }
@@ -336,11 +357,11 @@ void daemon_dies(void) {
   struct place place;
   open_place(&place, 2, "");
   jobring_pong pong = {.size = sizeof pong};
-  CHECK_OK(jobring_ping(place.client, &pong));
   jobring_future* runs = submit(place.pool, "spin", "");
-  REQUIRE(kill(pong.pid, SIGKILL) == 0);
+  kill_daemon(&place);
   jobring_result result = result_of(runs);
   CHECK(result.outcome == JOBRING_OUTCOME_LOST);
+  CHECK_TEXT(result.error_type, "");
   jobring_future* made = runs;
   CHECK_STATUS(jobring_submit(place.pool, "echo", "", 0, NULL, JOBRING_FOREVER, &made),
                JOBRING_NO_DAEMON);

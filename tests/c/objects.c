@@ -1,21 +1,34 @@
 /* Named objects. */
 #include <poll.h>
 
-#include "check.h"
+#include "objects.h"
 
-static jobring_object* open_object(jobring_objects* objects, int32_t kind, const char* name,
-                                   int64_t number) {
+jobring_objects* open_objects(struct place* place) {
+  jobring_objects* objects = NULL;
+  REQUIRE(jobring_objects_open(place->client, &objects) == JOBRING_OK);
+  return objects;
+}
+
+jobring_object* open_object(jobring_objects* objects, int32_t kind, const char* name,
+                            int64_t number) {
   jobring_object* object = NULL;
   const jobring_object_options options = {.size = sizeof options, .number = number};
   REQUIRE(jobring_object_open(objects, kind, name, &options, &object) == JOBRING_OK);
   return object;
 }
 
+int took(jobring_answer* answer, const char* text) {
+  const int same = answer->bytes != NULL && answer->bytes_len == strlen(text) &&
+                   strcmp(answer->bytes, text) == 0;
+  jobring_free(answer->bytes);
+  answer->bytes = NULL;
+  return same;
+}
+
 void object_locks(void) {
   struct place place;
   open_place(&place, 1, "");
-  jobring_objects* objects = NULL;
-  REQUIRE(jobring_objects_open(place.client, &objects) == JOBRING_OK);
+  jobring_objects* objects = open_objects(&place);
   jobring_object* lock = open_object(objects, JOBRING_LOCK, "l", 0);
   jobring_answer first = {.size = sizeof first}, second = {.size = sizeof second};
   CHECK_OK(jobring_lock_acquire(lock, 0, &first));
@@ -55,8 +68,7 @@ void object_locks(void) {
 void object_containers(void) {
   struct place place;
   open_place(&place, 1, "");
-  jobring_objects* objects = NULL;
-  REQUIRE(jobring_objects_open(place.client, &objects) == JOBRING_OK);
+  jobring_objects* objects = open_objects(&place);
   jobring_object* queue = open_object(objects, JOBRING_QUEUE, "q", 1);
   jobring_object* dict = open_object(objects, JOBRING_DICT, "d", 0);
   jobring_object* list = open_object(objects, JOBRING_LIST, "l", 0);

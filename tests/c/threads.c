@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "check.h"
+#include "objects.h"
 
 enum { kThreads = 4, kRounds = 200 };
 
@@ -72,4 +72,62 @@ void threads(void) {
   for (int i = 0; i < kThreads; ++i) pthread_join(ids[i], NULL);
   pthread_barrier_destroy(&share.start);
   close_place(&share.place);
+}
+
+/* What threads share of named objects; each counts its own callbacks, which run on any of them. */
+struct object_share {
+  jobring_objects* objects;
+  jobring_object* counter;
+  jobring_object* lock;
+  int guarded; /* by the lock */
+};
+
+static void added(jobring_pending* pending, void* user) {
+  jobring_answer answer = {.size = sizeof answer};
+  CHECK_OK(jobring_pending_get(pending, 0, &answer));
+  CHECK(answer.number > 0);
+  /* After its last user may be gone: it can be kept once more. */
+  jobring_pending_free(jobring_pending_ref(pending));
+  __atomic_fetch_add((int*)user, 1, __ATOMIC_RELAXED);
+}
+
+static void* work_on_objects(void* argument) {
+  struct object_share* share = argument;
+  int called = 0;
+  for (int i = 0; i < kRounds; ++i) {
+    jobring_pending* pending = NULL;
+    CHECK_OK(jobring_counter_start_add(share->counter, 1, &pending));
+    CHECK_OK(jobring_pending_on_ready(pending, added, &called));
+    if (i % 3 == 0) CHECK_OK(jobring_pending_wait(pending, JOBRING_FOREVER));
+    jobring_pending_free(pending);
+    if (i % 10 == 0) {
+      CHECK_OK(jobring_lock_acquire(share->lock, JOBRING_FOREVER, NULL));
+      ++share->guarded;
+      CHECK_OK(jobring_lock_release(share->lock));
+    }
+  }
+  while (__atomic_load_n(&called, __ATOMIC_RELAXED) < kRounds)
+    CHECK_OK(jobring_objects_poll(share->objects, NULL));
+  return NULL;
+}
+
+void object_threads(void) {
+  struct place place;
+  struct object_share share = {0};
+  pthread_t ids[kThreads];
+  int64_t sum = 0;
+  open_place(&place, 1, "");
+  share.objects = open_objects(&place);
+  share.counter = open_object(share.objects, JOBRING_COUNTER, "c", 0);
+  share.lock = open_object(share.objects, JOBRING_LOCK, "l", 0);
+  for (int i = 0; i < kThreads; ++i)
+    REQUIRE(pthread_create(&ids[i], NULL, work_on_objects, &share) == 0);
+  for (int i = 0; i < kThreads; ++i) pthread_join(ids[i], NULL);
+  CHECK_OK(jobring_counter_get(share.counter, &sum));
+  CHECK(sum == kThreads * kRounds);
+  CHECK(share.guarded == kThreads * kRounds / 10);
+  jobring_object_free(share.counter);
+  jobring_object_free(share.lock);
+  jobring_objects_free(share.objects);
+  close_place(&place);
 }

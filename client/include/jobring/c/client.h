@@ -14,7 +14,8 @@ extern "C" {
 typedef struct jobring_client jobring_client;
 
 enum {
-  JOBRING_DAEMON_ANY = 0,       // the one that listens on the socket, else a private one
+  JOBRING_DAEMON_ANY = 0,       // the one that listens on the socket, else, if no socket is named
+                                // here or in the environment, a private one
   JOBRING_DAEMON_EXISTING = 1,  // only one that listens
   JOBRING_DAEMON_OWN = 2        // always a private one, which ends with this client
 };

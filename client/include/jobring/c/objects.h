@@ -4,6 +4,7 @@
 #define JOBRING_C_OBJECTS_H
 
 #include <jobring/c/client.h>
+#include <jobring/c/future.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -58,6 +59,11 @@ typedef struct jobring_object_info {
   const char* name;
 } jobring_object_info;
 
+// Of the object of that name, whatever its kind; info->name is NULL: you have it. NONE: there is
+// none.
+jobring_status jobring_objects_get_info(jobring_objects* objects, const char* name,
+                                        jobring_object_info* info);
+
 // The objects whose names begin with `prefix` that this user may read, of one kind or of any.
 // *list is the caller's: jobring_object_list_free(); names in infos are valid until then.
 typedef struct jobring_object_list jobring_object_list;
@@ -95,7 +101,8 @@ jobring_status jobring_object_open(jobring_objects* objects, int32_t kind, const
                                    const jobring_object_options* options, jobring_object** object);
 // Releases nothing that is held. NULL: does nothing.
 void jobring_object_free(jobring_object* object);
-// Makes it now. *created, if not NULL, is 0 if it existed already.
+// Makes it now, with the parameters of its handle. *created, if not NULL, is 0 if it existed
+// already.
 jobring_status jobring_object_create(jobring_object* object, int32_t* created);
 // NONE: there is no such object.
 jobring_status jobring_object_remove(jobring_object* object);
@@ -159,6 +166,9 @@ jobring_status jobring_pending_get(jobring_pending* pending, int64_t timeout_ns,
 // Takes the request out of its line: jobring_pending_get() is CANCELLED then, unless it was granted
 // before. Does not wait.
 jobring_status jobring_pending_cancel(jobring_pending* pending);
+// The same operation as a future, for jobring_wait() and jobring_as_completed among others; what it
+// brought, only jobring_pending_get() tells. *future is the caller's: jobring_future_free().
+jobring_status jobring_pending_future(jobring_pending* pending, jobring_future** future);
 // As jobring_future_on_ready().
 typedef void (*jobring_pending_callback)(jobring_pending* pending, void* user);
 jobring_status jobring_pending_on_ready(jobring_pending* pending, jobring_pending_callback callback,

@@ -64,6 +64,14 @@ jobring_status jobring_run(jobring_pool* pool, const jobring_command* command,
                            const jobring_job_options* options, int64_t patience_ns,
                            jobring_future** future);
 
+// A command as the payload of a job of the handler "exec", for maps and channels (use_stdio: see
+// jobring_channel_prepare_with_stdio()). *payload is the caller's: jobring_free().
+jobring_status jobring_command_encode(const jobring_command* command, void** payload, size_t* len);
+// What the result of such a job says, if its outcome is OK, FAILED, TIMED_OUT or KILLED. Pointers
+// of *report are into the `len` bytes at `result`. Errors: BAD_INPUT if they are no command's.
+jobring_status jobring_command_decode(const void* result, size_t len,
+                                      jobring_command_result* report);
+
 // ---- payloads that are made in place
 
 // Room for one payload in shared memory, so that no copy of it is made. It takes one of the
@@ -124,6 +132,10 @@ jobring_status jobring_map_array(jobring_pool* pool, const char* handler,
 // results of what was submitted before can still be taken.
 jobring_status jobring_results_next(jobring_results* results, int64_t timeout_ns, uint64_t* index,
                                     jobring_result* result);
+// A descriptor for event loops: call jobring_results_next() with a time-out of 0 until it is
+// TIMED_OUT, first before the first wait; then wait until this is readable, and do so again, until
+// it is END. It is the map's: do not close or read it.
+jobring_status jobring_results_fd(jobring_results* results, int32_t* fd);
 // Takes no more inputs, and withdraws what has not started (it comes as CANCELLED).
 jobring_status jobring_results_cancel(jobring_results* results);
 // Withdraws what has not started and forgets the rest. NULL: does nothing. Not from the source.
