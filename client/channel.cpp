@@ -13,12 +13,7 @@ constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
 
 void check_open(Channel::Impl& impl) {
   if (!impl.core().connected()) detail::throw_error(impl.core().gone());
-  if (impl.draining()) {
-    detail::throw_error(
-        {Errc::no_daemon,
-         "takes no more jobs: the daemon is shutting down or the pool cannot start its workers",
-         "pool " + impl.pool(), "see `jobring status`"});
-  }
+  if (impl.draining()) detail::throw_error(impl.core().closed(impl.pool()));
 }
 
 void check_size(const Channel::Impl& impl, std::size_t size) {

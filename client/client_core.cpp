@@ -92,4 +92,10 @@ Error ClientCore::gone() const {
   return {Errc::no_daemon, last_words_.empty() ? "the daemon went away" : last_words_, where_, {}};
 }
 
+Error ClientCore::closed(const std::string& pool) {
+  const auto answer = request(PingRequest{pool});
+  if (!answer) return answer.error();
+  return {Errc::no_daemon, "takes no more jobs", "pool " + pool, "see `jobring status`"};
+}
+
 }  // namespace jobring::detail

@@ -41,6 +41,8 @@ class ClientCore {
   // Looks whether it hung up; never blocks.
   bool check_connection();
   Error gone() const;  // what to tell those who still want something
+  // What to tell those who want something of a pool that takes no more jobs. Asks the daemon.
+  Error closed(const std::string& pool);
   bool is_private() const { return daemon_ > 0; }
   const std::string& where() const { return where_; }
   const std::string& name() const { return name_; }

@@ -58,12 +58,7 @@ void PoolCore::check_open_locked() const {
     throw Exception(exit_status(error.code), "shut_down", error.line());
   }
   if (!client_->connected()) throw_error(client_->gone());
-  if (channel_->draining()) {
-    throw_error(
-        {Errc::no_daemon,
-         "takes no more jobs: the daemon is shutting down or the pool cannot start its workers",
-         "pool " + name(), "see `jobring status`"});
-  }
+  if (channel_->draining()) throw_error(client_->closed(name()));
 }
 
 void PoolCore::check_open() {

@@ -29,7 +29,7 @@ struct Fields;
 JOBRING_MESSAGE(OpenRequest, "open", F(version) F(pool) F(slots) F(pass_stdio) F(client))
 JOBRING_MESSAGE(CloseRequest, "close", F(pool) F(channel))
 JOBRING_MESSAGE(KillRequest, "kill", F(pool) F(channel) F(slot) F(generation) F(signal))
-JOBRING_MESSAGE(PingRequest, "ping", )
+JOBRING_MESSAGE(PingRequest, "ping", F(pool))
 JOBRING_MESSAGE(StatusRequest, "status", )
 JOBRING_MESSAGE(OpenReply, "opened",
                 F(channel) F(ready_bit) F(slots) F(max_payload) F(max_result) F(extent_cache)

@@ -46,7 +46,10 @@ struct KillRequest {
   std::uint64_t generation = 0;  // of the QUEUED word it was submitted with
   std::int32_t signal = 15;
 };
-struct PingRequest {};
+// With a pool: if that takes no jobs, the answer is the error that says why.
+struct PingRequest {
+  std::string pool{};
+};
 struct StatusRequest {};
 using ClientRequest =
     std::variant<OpenRequest, CloseRequest, KillRequest, PingRequest, StatusRequest>;
@@ -170,8 +173,8 @@ struct StopJob {
   std::int32_t signal = 15;
   std::uint32_t lane = 0;
 };
-// To a worker with many jobs under way, of which too many are to stop for an order each: all of this
-// channel, or those whose slot has its kill_request raised.
+// To a worker with many jobs under way, of which too many are to stop for an order each: all of
+// this channel, or those whose slot has its kill_request raised.
 struct StopChannel {
   std::uint32_t channel = 0;
   bool all = false;

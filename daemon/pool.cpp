@@ -318,12 +318,18 @@ Result<DoorbellSet*> Pool::doorbell_for(uid_t uid) {
   return &doorbells_.back();
 }
 
-Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& peer,
-                                        std::vector<ForeignFd> stdio) {
+std::optional<Error> Pool::refusal() const {
   const std::string where = "pool " + config_.name;
   if (!broken_reason_.empty())
     return Error{Errc::no_daemon, "is not running: " + broken_reason_, where, {}};
   if (draining_) return Error{Errc::no_daemon, "the daemon is shutting down", where, {}};
+  return std::nullopt;
+}
+
+Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& peer,
+                                        std::vector<ForeignFd> stdio) {
+  if (auto refused = refusal()) return std::move(*refused);
+  const std::string where = "pool " + config_.name;
   auto doorbell = doorbell_for(peer.uid);
   if (!doorbell) return doorbell.error();
   DoorbellSet& set = **doorbell;

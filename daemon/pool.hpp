@@ -127,6 +127,8 @@ class Pool {
     std::vector<int> fds;
     UniqueFd client_end;  // one of them, not needed here once the reply is sent
   };
+  // Why it takes no jobs, if it does not.
+  std::optional<Error> refusal() const;
   Result<Opened> open_channel(const OpenRequest& request, const Peer& peer,
                               std::vector<ForeignFd> stdio);
   void close_channel(std::uint32_t id);

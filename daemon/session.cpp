@@ -153,7 +153,10 @@ void Session::handle(const KillRequest& request) {
   if (Pool* pool = host_.find_pool(request.pool)) pool->kill_job(request);
 }
 
-void Session::handle(const PingRequest&) {
+void Session::handle(const PingRequest& request) {
+  if (const Pool* pool = request.pool.empty() ? nullptr : host_.find_pool(request.pool)) {
+    if (const auto refusal = pool->refusal()) return refuse(*refusal);
+  }
   reply(host_.pong());
 }
 

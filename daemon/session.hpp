@@ -47,7 +47,7 @@ class Session {
   void handle(OpenRequest& request, std::vector<ForeignFd> fds);
   void handle(const CloseRequest& request);
   void handle(const KillRequest& request);
-  void handle(const PingRequest&);
+  void handle(const PingRequest& request);
   void handle(const StatusRequest&);
   std::vector<ForeignFd> foreign(std::vector<UniqueFd> fds) const;
   bool reply(const ClientReply& message, std::span<const int> fds = {});
