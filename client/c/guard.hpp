@@ -54,7 +54,7 @@ inline std::string_view need_text(const char* text, const char* name) {
   return &need(text, name);
 }
 inline std::string_view text_or_empty(const char* text) {
-  return text != nullptr ? std::string_view(text) : std::string_view();
+  return text != nullptr ? text : "";
 }
 std::string_view need_bytes(const void* bytes, std::size_t len, const char* name);
 // Throws bad_input if it is negative.

@@ -34,7 +34,7 @@ class Tag {
  public:
   Tag() {}
   Tag(std::string_view text) : size_(std::uint8_t(std::min(text.size(), sizeof text_ + 1))) {
-    std::memcpy(text_, text.data(), std::min(text.size(), sizeof text_));
+    if (!text.empty()) std::memcpy(text_, text.data(), std::min(text.size(), sizeof text_));
   }
   Tag(const char* text) : Tag(std::string_view(text)) {}
   Tag(const std::string& text) : Tag(std::string_view(text)) {}
