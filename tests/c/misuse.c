@@ -377,3 +377,78 @@ void daemon_dies(void) {
   jobring_future_free(runs);
   close_place(&place);
 }
+
+/* Each struct with each size that it cannot have: 0, less than its first release had, more than any
+   will have. SIZED evaluates `call` with `s` as the struct. */
+#define SIZED(type, call)                                                \
+  do {                                                                   \
+    const uint32_t sizes[] = {0, 4, sizeof(type) - 1, 5000, UINT32_MAX}; \
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; ++i) {          \
+      type s;                                                            \
+      memset(&s, 0, sizeof s);                                           \
+      s.size = sizes[i];                                                 \
+      CHECK_BAD(call);                                                   \
+      CHECK(s.size == sizes[i]);                                         \
+    }                                                                    \
+  } while (0)
+
+void struct_sizes(void) {
+  struct place place;
+  open_place(&place, 1, "");
+  const char* argv[] = {"true", NULL};
+  const jobring_command command = {.size = sizeof command, .argv = argv};
+  const jobring_bytes input = {"x", 1};
+  jobring_client* client = NULL;
+  jobring_pool* pool = NULL;
+  jobring_channel* channel = NULL;
+  jobring_objects* objects = NULL;
+  jobring_object *queue = NULL, *made = NULL;
+  jobring_results* results = NULL;
+  jobring_entries* entries = NULL;
+  jobring_future *future = NULL, *none = NULL;
+  CHECK_OK(jobring_run(place.pool, &command, NULL, JOBRING_FOREVER, &future));
+  CHECK_OK(jobring_future_wait(future, JOBRING_FOREVER));
+  CHECK_OK(jobring_objects_open(place.client, &objects));
+  CHECK_OK(jobring_object_open(objects, JOBRING_LIST, "l", NULL, &queue));
+  CHECK_OK(jobring_list_append(queue, "x", 1, NULL));
+  CHECK_OK(jobring_list_slice(queue, 0, 1, &entries));
+  SIZED(jobring_connect_options, jobring_connect(&s, &client));
+  SIZED(jobring_pong, jobring_ping(place.client, &s));
+  SIZED(jobring_pool_options, jobring_pool_open(place.client, NULL, &s, &pool));
+  SIZED(jobring_pool_options, jobring_channel_open(place.client, NULL, &s, &channel));
+  SIZED(jobring_job_options, jobring_submit(place.pool, "echo", "", 0, &s, 0, &none));
+  SIZED(jobring_command, (s.argv = argv, jobring_run(place.pool, &s, NULL, 0, &none)));
+  SIZED(jobring_map_options, jobring_map_array(place.pool, "echo", &input, 1, &s, &results));
+  CHECK(results == NULL);
+  CHECK_OK(jobring_map_array(place.pool, "echo", &input, 1, NULL, &results));
+  SIZED(jobring_result, jobring_future_result(future, 0, &s));
+  SIZED(jobring_result, jobring_results_next(results, JOBRING_FOREVER, NULL, &s));
+  SIZED(jobring_progress, jobring_future_progress(future, &s));
+  SIZED(jobring_command_result, jobring_future_command(future, 0, &s));
+  SIZED(jobring_object_options, jobring_object_open(objects, JOBRING_LOCK, "x", &s, &made));
+  SIZED(jobring_object_info, jobring_object_get_info(queue, &s));
+  SIZED(jobring_answer, jobring_list_pop(queue, 0, &s));
+  SIZED(jobring_entry, jobring_entries_at(entries, 0, &s));
+  /* No call with a bad struct has done anything: the map has its result, the list its item. */
+  jobring_result result = {.size = sizeof result};
+  int64_t items = 0;
+  CHECK_OK(jobring_results_next(results, JOBRING_FOREVER, NULL, &result));
+  CHECK_OK(jobring_list_size(queue, &items));
+  CHECK(items == 1);
+  CHECK(client == NULL && pool == NULL && channel == NULL && none == NULL && made == NULL);
+  /* A pool's name of any length is one that is not there. */
+  char* name = malloc(100000);
+  REQUIRE(name != NULL);
+  memset(name, 'p', 99999);
+  name[99999] = '\0';
+  CHECK(jobring_pool_open(place.client, name, NULL, &pool) < 0);
+  CHECK(jobring_channel_open(place.client, name, NULL, &channel) < 0);
+  CHECK(pool == NULL && channel == NULL);
+  free(name);
+  jobring_entries_free(entries);
+  jobring_object_free(queue);
+  jobring_objects_free(objects);
+  jobring_results_free(results);
+  jobring_future_free(future);
+  close_place(&place);
+}
