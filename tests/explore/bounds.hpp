@@ -49,4 +49,16 @@ inline void explored(Options options, const std::function<void(Scenario&)>& scen
               static_cast<unsigned long long>(random.steps));
 }
 
+// All executions within the bounds: for scenarios small enough that the search ends.
+inline void searched(Options options, const std::function<void(Scenario&)>& scenario) {
+  const Report report = explore(options, scenario);
+  CHECK_MESSAGE(report.ok(), report.failure);
+  if (!report.ok()) return;
+  CHECK_MESSAGE(report.complete, "the search did not come to its end");
+  if (!report.complete) return;
+  std::printf("%llu executions, %llu steps: all within the bounds\n",
+              static_cast<unsigned long long>(report.executions),
+              static_cast<unsigned long long>(report.steps));
+}
+
 }  // namespace explore

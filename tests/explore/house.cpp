@@ -29,52 +29,64 @@ struct Running {
 
 }  // namespace
 
+std::shared_ptr<House> open_house(Scenario& scenario, const HouseOptions& options) {
+  auto house = std::make_shared<House>(scenario, options);
+  scenario.at_end([house] {});
+  return house;
+}
+
 House::House(Scenario& scenario, const HouseOptions& o) : options(o), scenario_(scenario) {
   current = this;
   reset_kernel(scenario);
-  const ChannelShape shape{options.slots, kPayloadMax, kResultMax};
-  const ChannelLayout layout(shape);
-  channel_memory_ = scenario.allocate(layout.total, 4096);
-  view = ChannelView(channel_memory_, shape);
-  view.header().version.set(kShmVersion);
+  for (int channel = 0; channel < options.channels; ++channel) make_channel(channel);
   doorbell = scenario.make<DoorbellPage>();
   page = scenario.make<PoolPage>();
   running_ = scenario.make<Data<int>>(kJobsMax);
   during_ = scenario.make<Atomic<int>>();
   all_here_ = scenario.make<Event>(kJobsMax);
-  scenario.guard(&view.slot(0), sizeof(Slot) * options.slots);
-  scenario.label(&view.slot(0), sizeof(Slot) * options.slots, "slots");
-  scenario.label(&view.header().waiting, 4, "waiting");
-  scenario.label(&view.header().rescan, 4, "rescan");
-  scenario.label(&view.header().retries, 4, "retries");
-  for (std::uint32_t p = 0; p < kPriorities; ++p) {
-    scenario.label(&view.header().submission[p].tail, 8, "tail");
-    scenario.label(&view.header().submission[p].head, 8, "head");
-  }
-  scenario.label(&view.header().completion, sizeof(CompletionLines<>), "completion lines");
-  scenario.label(static_cast<char*>(channel_memory_) + layout.rings,
-                 layout.completions - layout.rings, "cells");
-  scenario.label(static_cast<char*>(channel_memory_) + layout.completions,
-                 layout.retry_bits - layout.completions, "completion cells");
-  scenario.label(&view.retry_word(0), 8, "retry bits");
+  scenario.guard(&view.slot(0), sizeof(Slot) * options.slots);  // of the first channel
   scenario.label(doorbell, sizeof *doorbell, "ready bits");
   scenario.label(&page->sleeping, sizeof page->sleeping, "sleeping");
   scenario.label(page, sizeof *page, "pool page");
   scenario.label(during_, sizeof *during_, "(in a job)");
-  segment = make_descriptor();
   doorbell_page = make_descriptor();
   pool_page = make_descriptor();
   socket = make_descriptor();
-  client_event = make_eventfd();
   for (std::uint32_t w = 0; w < options.workers; ++w) {
     worker_events[w] = make_eventfd();
     colleagues[w] = make_eventfd();
     links[w] = make_descriptor();
-    start_worker(w);
+    if (!options.hands) start_worker(w);
   }
   if (options.mortal)
     scenario_.thread(
         "supervisor", [this] { supervise(); }, Ends::with_all);
+}
+
+void House::make_channel(int channel) {
+  const ChannelShape shape{options.slots, kPayloadMax, kResultMax};
+  const ChannelLayout layout(shape);
+  auto* memory = static_cast<char*>(scenario_.allocate(layout.total, 4096));
+  channel_memory_[channel] = memory;
+  const ChannelView& made = views[channel] = ChannelView(memory, shape);
+  made.header().version.set(kShmVersion);
+  segments[channel] = make_descriptor();
+  client_events[channel] = make_eventfd();
+  const std::string of = channel == 0 ? "" : " of channel " + std::to_string(channel);
+  scenario_.label(&made.slot(0), sizeof(Slot) * options.slots, "slots" + of);
+  scenario_.label(&made.header().waiting, 4, "waiting" + of);
+  scenario_.label(&made.header().rescan, 4, "rescan" + of);
+  scenario_.label(&made.header().closing, 4, "closing" + of);
+  scenario_.label(&made.header().retries, 4, "retries" + of);
+  for (std::uint32_t p = 0; p < kPriorities; ++p) {
+    scenario_.label(&made.header().submission[p].tail, 8, "tail" + of);
+    scenario_.label(&made.header().submission[p].head, 8, "head" + of);
+  }
+  scenario_.label(&made.header().completion, sizeof(CompletionLines<>), "completion lines" + of);
+  scenario_.label(memory + layout.rings, layout.completions - layout.rings, "cells" + of);
+  scenario_.label(memory + layout.completions, layout.retry_bits - layout.completions,
+                  "completion cells" + of);
+  scenario_.label(&made.retry_word(0), 8, "retry bits" + of);
 }
 
 void House::start_worker(std::uint32_t index) {
@@ -104,7 +116,7 @@ void House::supervise() {
     recover_channel(view, index + 1, death);
     clear_worker(*page, index);
     rearm(*doorbell, 0);
-    ring(client_event);
+    ring(client_events[0]);
     for (std::uint32_t w = 0; w < options.workers; ++w) ring(colleagues[w]);
     start_worker(index);
   }
@@ -129,7 +141,9 @@ void House::run_job(int number) {
 }
 
 void* House::memory_of(int descriptor) const {
-  if (descriptor == segment) return channel_memory_;
+  for (int channel = 0; channel < options.channels; ++channel) {
+    if (descriptor == segments[channel]) return channel_memory_[channel];
+  }
   if (descriptor == doorbell_page) return doorbell;
   if (descriptor == pool_page) return page;
   throw std::logic_error("no such segment");
@@ -144,15 +158,15 @@ std::uint32_t House::worker_of(int link) const {
 
 // ---- the client
 
-House::Client::Client() {
+House::Client::Client(int channel) {
   auto core = std::make_shared<detail::ClientCore>(UniqueFd(current->socket), 0, "house", "client");
-  auto opened = Channel::Impl::open(std::move(core), "pool", {});
+  auto opened = Channel::Impl::open(std::move(core), std::to_string(channel), {});
   require(opened.ok(), "the channel opens");
   channel_ = std::move(*opened);
   handler_ = *channel_->handler("job");
 }
 
-JobRef House::Client::put(int job, std::uint8_t crash_retries) {
+JobRef House::Client::put(int job, std::uint8_t crash_retries, Priority priority) {
   const int index = channel_->free_slot();
   require(index >= 0, "a slot is free");
   unsigned char* payload = channel_->payload(std::uint32_t(index), sizeof job);
@@ -160,7 +174,12 @@ JobRef House::Client::put(int job, std::uint8_t crash_retries) {
   std::memcpy(payload, &job, sizeof job);
   JobOptions options;
   options.crash_retries = crash_retries;
-  return channel_->put(std::uint32_t(index), handler_, sizeof job, std::uint64_t(job), options, 0);
+  options.priority = priority;
+  const JobRef ref =
+      channel_->put(std::uint32_t(index), handler_, sizeof job, std::uint64_t(job), options, 0);
+  require(ref.slot == std::uint32_t(index),
+          "the ring has room for as many jobs as there are slots");
+  return ref;
 }
 
 void House::Client::finish(int count) {

@@ -21,20 +21,24 @@ struct HouseOptions {
   bool mortal = false;      // workers may be killed at any step
   bool short_jobs = false;  // workers believe that jobs are short: they claim several at once
   int together = 0;         // the first so many jobs end only when all of them run at once
+  int channels = 1;         // one client each
+  bool hands = false;       // no worker is started: the scenario makes their steps (hand.hpp)
 };
 
-inline constexpr int kJobsMax = 8;
+inline constexpr int kJobsMax = 8, kChannelsMax = 2;
 
 class House {
  public:
   House(Scenario& scenario, const HouseOptions& options);
   static House* current;
 
-  // One client, on the thread that calls this. Jobs are numbered from 0.
+  // One client, on the thread that calls this. Jobs are numbered from 0. It may be made, and
+  // submit, before any thread runs: what happens then is not explored.
   class Client {
    public:
-    Client();
-    jobring::JobRef put(int job, std::uint8_t crash_retries = 0);
+    explicit Client(int channel = 0);
+    jobring::JobRef put(int job, std::uint8_t crash_retries = 0,
+                        jobring::Priority priority = jobring::Priority::normal);
     // Waits until `count` more jobs have ended, and checks them.
     void finish(int count);
     jobring::Channel::Impl& channel() { return *channel_; }
@@ -55,25 +59,31 @@ class House {
   int deaths = 0;
 
   HouseOptions options;
-  jobring::ChannelView view;
+  jobring::ChannelView views[kChannelsMax];
+  jobring::ChannelView& view = views[0];
   jobring::DoorbellPage* doorbell;
   jobring::PoolPage* page;
-  int segment, doorbell_page, pool_page, socket, client_event;
+  int segments[kChannelsMax], client_events[kChannelsMax];
+  int doorbell_page, pool_page, socket;
   int worker_events[4], colleagues[4], links[4];
   void* memory_of(int descriptor) const;
   std::uint32_t worker_of(int link) const;
 
  private:
+  void make_channel(int channel);
   void start_worker(std::uint32_t index);
   void supervise();
 
   Scenario scenario_;
-  void* channel_memory_;
+  void* channel_memory_[kChannelsMax];
   Data<int>* running_;  // touched by whoever runs the job: two at once are a race
   Atomic<int>* during_;
   Event* all_here_;  // of each job that waits for others
   int here_ = 0;
   int worker_of_thread_[8] = {};
 };
+
+// The house lives as long as the execution.
+std::shared_ptr<House> open_house(Scenario& scenario, const HouseOptions& options);
 
 }  // namespace explore

@@ -7,20 +7,9 @@
 using namespace jobring;
 using explore::explored;
 using explore::House;
-using explore::HouseOptions;
+using explore::open_house;
 using explore::require;
 using explore::Scenario;
-
-namespace {
-
-// The house lives as long as the execution.
-std::shared_ptr<House> open_house(Scenario& s, const HouseOptions& options) {
-  auto house = std::make_shared<House>(s, options);
-  s.at_end([house] {});
-  return house;
-}
-
-}  // namespace
 
 TEST_CASE("a worker and a client that sleep on each other are woken") {
   explored({.executions = 30'000, .preemptions = 2, .stale = 1}, [](Scenario& s) {

@@ -6,6 +6,8 @@
 // kernel's locks may not be what makes the protocols right.
 #pragma once
 
+#include <cstdint>
+
 namespace explore {
 
 class Scenario;
@@ -17,5 +19,7 @@ int make_descriptor();
 int make_eventfd();
 // Rings it, as write() does.
 void ring(int eventfd);
+// How often it was rung in this execution.
+std::uint64_t rings_of(int eventfd);
 
 }  // namespace explore

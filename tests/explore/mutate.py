@@ -3,7 +3,7 @@
 
     mutate.py --explorer FILE --build DIR [--compiler G++] [--launcher ccache] [--all] [--seed N]
               [--seconds S] [--only TEXT] [--kind order|step] [--jobs N] [--seeds N]
-              [--record] [--list]
+              [--log FILE] [--record] [--list]
 
 Orders: every access of the product that the explorer meets and whose memory order is not relaxed is
 weakened to the next weaker one. The explorer does that at run time (sites.cpp): nothing is compiled.
@@ -11,16 +11,20 @@ Steps: pieces of the source are removed (mutations.py) in a copy of it in DIR; w
 changed file is compiled again.
 
 Each time the explorer must fail: first the scenarios that meet the place are searched in order, which no
-seed changes; only if that finds nothing, at random, with several seeds. A mutation that survives is
+seed changes, the small ones (SMALL) before the others; only if that finds nothing, at random, with several
+seeds. A mutation that survives is
 stronger than it has to be, or not tested: unless mutations.py says why it is kept (KEPT), this fails.
 
---all (or JOBRING_EXHAUSTIVE=1) takes them all; --record then writes what was caught in order, and by which
+--all (or JOBRING_EXHAUSTIVE=1) takes them all; with --log each verdict is noted in FILE at once, and a later
+run with the same FILE and unchanged sources goes on where this one ended. --record then writes what was caught in order, and by which
 scenario, to caught.json. Without it, a sample of these is taken: as many as fit into --seconds, in an
 order drawn from the seed (JOBRING_SEED; printed). Whatever it draws, it is caught again.
 """
 
 import argparse
 import concurrent.futures
+import functools
+import hashlib
 import json
 import os
 import pathlib
@@ -29,14 +33,17 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import mutations
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-EXPLORER = ["main", "machine", "memory_model", "explorer", "sites", "kernel", "house", "stand_ins",
-            "rings_test", "house_test"]
+EXPLORER = ["main", "machine", "memory_model", "explorer", "sites", "kernel", "house", "hand",
+            "stand_ins", "rings_test", "house_test", "bell_order_test", "retry_order_test",
+            "ends_order_test", "ring_order_test"]
+SMALL = "*_order_test.cpp"  # scenarios that are searched to their ends, within milliseconds
 ORDERS = ["relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"]
 RUN_SECONDS = 1800  # a run that takes longer goes round for ever, which is a failure too
 CAUGHT = HERE / "caught.json"
@@ -48,8 +55,9 @@ def call(explorer, arguments, **environment):
                           text=True, timeout=RUN_SECONDS)
 
 
-def scenarios(explorer):
-    listed = call(explorer, ["--list-test-cases", "--source-file=*rings_test.cpp,*house_test.cpp"])
+@functools.cache
+def scenarios(explorer, *filters):
+    listed = call(explorer, ["--list-test-cases", "--source-file-exclude=*litmus_test.cpp", *filters])
     return [n for n in listed.stdout.splitlines() if n and not n.startswith(("[doctest]", "="))]
 
 
@@ -68,11 +76,14 @@ def run(explorer, cases, **environment):
 
 def search(explorer, cases, seed, seeds, **environment):
     """How the explorer fails: ("in order" or "at random", test case); None if it does not."""
-    found = run(explorer, cases, JOBRING_ORDERED="1", JOBRING_SEED="1", **environment)
-    if found:
-        return "in order", found
-    for n in range(seeds):
-        found = run(explorer, cases, JOBRING_SEED=str(seed + n), **environment)
+    small = set(scenarios(explorer, "--source-file=" + SMALL))
+    large = [c for c in cases if c not in small]
+    for part in ([c for c in cases if c in small], large):
+        found = part and run(explorer, part, JOBRING_ORDERED="1", JOBRING_SEED="1", **environment)
+        if found:
+            return "in order", found
+    for n in range(seeds if large else 0):
+        found = run(explorer, large, JOBRING_SEED=str(seed + n), **environment)
         if found:
             return "at random", found
     return None
@@ -154,7 +165,7 @@ class StepMutation:
         return StepMutation.build.check(self, cases, seed, arguments.seeds)
 
     def kept(self):
-        return None
+        return self.step.kept or None
 
 
 class Build:
@@ -211,6 +222,31 @@ class Build:
             self.stale |= self.dependents(mutation.file)
 
 
+class Log:
+    """Verdicts of this state of the sources, in a file that grows by a line each."""
+
+    def __init__(self, path):
+        self.path, self.known, self.lock = path, {}, threading.Lock()
+        self.state = hashlib.sha256()
+        for part in ("common", "client", "worker", "daemon", "tests/explore"):
+            for file in sorted((ROOT / part).rglob("*.[chp]*")):
+                if file.is_file() and file.suffix != ".pyc":
+                    self.state.update(file.read_bytes())
+        self.state = self.state.hexdigest()
+        if path and pathlib.Path(path).exists():
+            for line in pathlib.Path(path).read_text().splitlines():
+                entry = json.loads(line)
+                if entry["state"] == self.state:
+                    self.known[entry["name"]] = entry["found"]
+
+    def add(self, name, found):
+        with self.lock:
+            if self.path and name not in self.known:
+                with open(self.path, "a") as out:
+                    out.write(json.dumps({"state": self.state, "name": name, "found": found}) + "\n")
+            self.known[name] = found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--explorer", required=True)
@@ -225,6 +261,7 @@ def main():
     parser.add_argument("--kind", choices=["order", "step"])
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3, help="of the searches at random")
+    parser.add_argument("--log")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--list", action="store_true")
     arguments = parser.parse_args()
@@ -254,6 +291,7 @@ def main():
         return 0
     random.Random(seed).shuffle(chosen)
 
+    log = Log(arguments.log)
     start = time.monotonic()
     count = {"in order": 0, "at random": 0, "kept": 0, "survived": 0}
     results = {}
@@ -263,7 +301,11 @@ def main():
         if not arguments.all and begun - start > arguments.seconds:
             return
         cases = None if arguments.all else [known[mutation.key]]
-        found = mutation.check(arguments, seed, cases)
+        if mutation.name in log.known:
+            found = log.known[mutation.name]
+        else:
+            found = mutation.check(arguments, seed, cases)
+            log.add(mutation.name, found)
         how = found[0] if found else "kept" if mutation.kept() else "survived"
         count[how] += 1
         results.setdefault(mutation.key, []).append(found)

@@ -92,7 +92,7 @@ void start(WorkerProcess& process, OrderLink&, HandlerSource) {
     process.colleagues.push_back(UniqueFd(house.colleagues[w]));
 }
 
-// A worker begins with its one channel mapped.
+// A worker begins with all channels mapped.
 ChannelTable::ChannelTable(OrderLink& link, SegmentTable& segments, int epoll, Asking asking)
     : link_(link), segments_(segments), epoll_(epoll), asking_(asking) {
   House& house = *House::current;
@@ -100,14 +100,17 @@ ChannelTable::ChannelTable(OrderLink& link, SegmentTable& segments, int epoll, A
   doorbell->mapping = std::move(*Mapping::map(house.doorbell_page, 0, Mapping::Access::read_write));
   doorbell->event = UniqueFd(house.worker_events[house.worker_of(link.fd())]);
   watch_event(epoll, doorbell->event.get());
-  auto channel = std::make_unique<WorkerChannel>();
-  channel->view = house.view;
-  for (std::uint32_t p = 0; p < kPriorities; ++p)
-    channel->submissions[p] = channel->view.submission_consumer(p);
-  channel->completions = channel->view.completion_producer();
-  channel->client_event = house.client_event;
-  channel->trusted = true;
-  doorbell->channels[0] = std::move(channel);
+  for (int c = 0; c < house.options.channels; ++c) {
+    auto channel = std::make_unique<WorkerChannel>();
+    channel->id = std::uint32_t(c);
+    channel->view = house.views[c];
+    for (std::uint32_t p = 0; p < kPriorities; ++p)
+      channel->submissions[p] = channel->view.submission_consumer(p);
+    channel->completions = channel->view.completion_producer();
+    channel->client_event = house.client_events[c];
+    channel->trusted = true;
+    doorbell->channels[std::size_t(c)] = std::move(channel);
+  }
   doorbells_.push_back(std::move(doorbell));
 }
 
@@ -159,18 +162,20 @@ ClientCore::ClientCore(UniqueFd socket, pid_t daemon, std::string where, std::st
       name_(std::move(name)) {}
 ClientCore::~ClientCore() = default;
 
-Result<ClientCore::Answer> ClientCore::request(const ClientRequest&, std::span<const int>) {
+Result<ClientCore::Answer> ClientCore::request(const ClientRequest& request, std::span<const int>) {
   const House& house = *House::current;
+  const int channel = std::stoi(std::get<OpenRequest>(request).pool);
   OpenReply reply;
-  reply.channel = 0;
-  reply.ready_bit = 0;
+  reply.channel = std::uint32_t(channel);
+  reply.ready_bit = std::uint32_t(channel);
   reply.slots = house.view.shape().slots;
   reply.max_payload = house.view.shape().max_payload;
   reply.max_result = house.view.shape().max_result;
   reply.extent_cache = 1u << 30;
   reply.workers = house.options.workers;
   Answer answer{reply, {}};
-  for (const int fd : {house.segment, house.doorbell_page, house.pool_page, house.client_event})
+  for (const int fd : {house.segments[channel], house.doorbell_page, house.pool_page,
+                       house.client_events[channel]})
     answer.fds.push_back(UniqueFd(fd));
   for (std::uint32_t w = 0; w < reply.workers; ++w)
     answer.fds.push_back(UniqueFd(house.worker_events[w]));
