@@ -367,15 +367,16 @@ void Channel::Impl::add_unrun(std::uint32_t index) {
 // that a slot which has one is not reaped twice (its word is dropped later, by its generation).
 void Channel::Impl::rescan(std::size_t max) {
   if (consumer_.ready()) return;  // next time
-  // Not a store: that could undo the flag of a second recovery without having acquired what that one
-  // did, and then miss it below.
+  // Acquire: what ended before the flag was raised is DONE for us below. Not a store: that could
+  // undo the flag of a second recovery without having acquired what that one did, and miss it.
   view_.header().rescan.exchange(0, std::memory_order_acquire);
   for (std::uint32_t i = 0; i < used_; ++i) {
     if (!local_[i].outstanding || local_[i].unrun || !view_.slot(i).word().is(SlotState::done))
       continue;
     if (completions_.size() == max) {
-      view_.header().rescan.store(
-          1, std::memory_order_seq_cst);  // more than one reap takes: go on in the next
+      // More than this reap takes: go on in the next. Not a store, as above; relaxed, for we only
+      // tell ourselves.
+      view_.header().rescan.exchange(1, std::memory_order_relaxed);
       return;
     }
     complete(i);

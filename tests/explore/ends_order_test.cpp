@@ -107,6 +107,34 @@ TEST_CASE("a client that polls finds what a recovery has ended") {
   });
 }
 
+// Who takes rescan down, or up again because one reap is not enough, sees what raised it last: a
+// store would undo a flag that it has not seen. The first death ends two jobs.
+TEST_CASE("a client that polls finds what two deaths in a row have ended") {
+  searched({.preemptions = 2, .stale = 1, .steps = 1000}, [](Scenario& s) {
+    auto house = open_house(s, {.workers = 2, .hands = true});
+    auto client = std::make_shared<House::Client>();
+    auto one = std::make_shared<Hand>(0), two = std::make_shared<Hand>(1);
+    for (int job = 0; job < 3; ++job) client->put(job);
+    client->channel().publish();
+    for (const auto& worker : {one, one, two}) {
+      worker->look();
+      worker->start(0);
+    }
+    s.thread("supervisor", [=] {
+      recover_channel(house->view, one->claimer().owner(), killed());
+      recover_channel(house->view, two->claimer().owner(), killed());
+    });
+    s.thread("client", [=] {
+      for (std::size_t ended = 0; ended < 3;) {
+        const std::size_t some = client->channel().reap(1).size();
+        require(some <= 1, "it takes no more than it asks for");
+        ended += some;
+        if (some == 0) explore::yield();
+      }
+    });
+  });
+}
+
 // Their cells are still in the ring, which has two: the client moves the head over them.
 TEST_CASE("a client that has cancelled a ring of jobs takes them one by one and submits others") {
   searched({.preemptions = 2, .stale = 1}, [](Scenario& s) {
