@@ -199,7 +199,8 @@ JobRef Channel::Impl::put(std::uint32_t index, HandlerId handler, std::size_t si
   local.outstanding = true;
   ++outstanding_;
   if (size > kInlinePayload) note_touched(local.payload_touched, size);
-  // Release: whoever claims the job sees its request and payload.
+  // Release: whoever claims the job sees its request and payload, even if it was found without the
+  // ring (fail_waiting()).
   slot.state.store(queued.raw(), std::memory_order_release);
   producer.put(SubmissionWord(index, queued.generation()));
   unpublished_ |= 1u << priority;
@@ -253,7 +254,8 @@ std::span<const Completion> Channel::Impl::reap(std::size_t max) {
   }
   if (count != 0) consumer_.publish_head();
   if (count == max) return completions_;
-  if (view_.header().rescan.load(std::memory_order_acquire) != 0) rescan(max);
+  // Relaxed: rescan() takes the flag down before it looks, and that orders it.
+  if (view_.header().rescan.load(std::memory_order_relaxed) != 0) rescan(max);
   if (completions_.empty() && outstanding_ != 0 &&
       (!core_->connected() || ++empty_reaps_ % kCheckEvery == 0)) {
     // Nobody may ever tell us otherwise: a caller that only polls never sleeps on the socket.
@@ -439,6 +441,8 @@ void Channel::Impl::give_back_extents(std::uint32_t index) {
 // ---- waiting
 
 bool Channel::Impl::has_completions(std::size_t at_least) const {
+  // seq_cst, also for rescan: recovery rings once after it has raised that, and being rung orders
+  // nothing.
   return consumer_.ready(at_least) || !unrun_.empty() ||
          view_.header().rescan.load(std::memory_order_seq_cst) != 0 ||
          (!core_->connected() && outstanding_ != 0);

@@ -59,8 +59,9 @@ class CompletionProducer {
   // Publishes that slot `index` is DONE with `generation`. False if the queue makes no sense (a
   // broken client).
   bool publish(std::uint32_t index, std::uint64_t generation) {
-    std::uint64_t tail = lines_->tail.load(std::memory_order_relaxed);
-    if (tail > cursor_) cursor_ = tail;
+    // Acquire: the cells before this tail are filled for us too, so the one at it is not of a lap
+    // long ago (for a worker that comes so late that a rescan has reaped its job).
+    cursor_ = std::max(cursor_, lines_->tail.load(std::memory_order_acquire));
     for (std::uint64_t tries = 0; tries <= 2 * mask_ + 2; ++tries) {
       auto& cell = cells_[cursor_ & mask_];
       std::uint64_t old = cell.load(std::memory_order_relaxed);
@@ -81,11 +82,9 @@ class CompletionProducer {
         continue;
       }
       // Our view is older than a whole lap. So is the tail, if every worker for a lap died before
-      // it moved it; the client's head never is: it is published before a slot is used again. Or
-      // the cell is what we saw late: then the acquire shows it as it is, and we look again.
-      tail = std::max(lines_->tail.load(std::memory_order_acquire),
-                      lines_->head.load(std::memory_order_acquire));
-      cursor_ = std::max(cursor_, tail);
+      // it moved it; the client's head never is: it is published before a slot is used again.
+      // Relaxed: with our job we have acquired a head less than a lap old, and the cells before it.
+      cursor_ = std::max(cursor_, lines_->head.load(std::memory_order_relaxed));
     }
     return false;
   }
@@ -129,8 +128,9 @@ class CompletionConsumer {
     ++position_;
     return true;
   }
-  // Shows the workers (and `jobring status`) how far we are.
-  void publish_head() { lines_->head.store(position_, std::memory_order_release); }
+  // Shows the workers (and `jobring status`) how far we are. Relaxed: it is submitting the next job
+  // that shows them this and the cells before it.
+  void publish_head() { lines_->head.store(position_, std::memory_order_relaxed); }
   std::uint64_t position() const { return position_; }
 
  private:

@@ -89,10 +89,10 @@ struct alignas(kCacheLine) Slot {
     return StateWord(state.load(order));
   }
   // One transition. Acquire: the winner sees what the previous owner wrote. Release: the next owner
-  // sees ours.
+  // sees ours. Relaxed when it fails: nobody is told what the word was.
   bool move(StateWord from, StateWord to, std::memory_order order = std::memory_order_acq_rel) {
     std::uint64_t expected = from.raw();
-    return state.compare_exchange_strong(expected, to.raw(), order, std::memory_order_acquire);
+    return state.compare_exchange_strong(expected, to.raw(), order, std::memory_order_relaxed);
   }
 };
 

@@ -53,7 +53,8 @@ template <class AtomicWord>
 void advance_to(AtomicWord& counter, std::uint64_t target) {
   std::uint64_t seen = counter.load(std::memory_order_relaxed);
   // Release: the producer that sees this head may overwrite the cells behind it, which we have read
-  // by now.
+  // by now; a worker that sees it sees no older tail than we did; and one that sees this tail of a
+  // completion queue sees the cells before it.
   while (seen < target && !counter.compare_exchange_weak(seen, target, std::memory_order_release,
                                                          std::memory_order_relaxed)) {
   }
@@ -94,7 +95,8 @@ class SubmissionProducer {
   // says if one is not.
   template <class IsLive>
   void skip_dead(IsLive is_live) {
-    std::uint64_t head = lines_->head.load(std::memory_order_acquire);
+    // Relaxed: cells and tail are our own, and a slot that we put does not look taken too early.
+    std::uint64_t head = lines_->head.load(std::memory_order_relaxed);
     while (head != published_ &&
            !is_live(SubmissionWord(cells_[head & mask_].load(std::memory_order_relaxed)))) {
       advance_to(lines_->head, ++head);
@@ -140,6 +142,7 @@ class SubmissionConsumer {
   // the takes.
   template <class Take, class Prefetch>
   Visit visit(std::uint32_t want, std::uint32_t cells_max, Take take, Prefetch prefetch) {
+    // Acquire: the tail below is not behind this head, which would look like nonsense.
     const std::uint64_t head = lines_->head.load(std::memory_order_acquire);
     // Acquire: the cells before this tail are written.
     const std::uint64_t tail = lines_->tail.load(std::memory_order_acquire);
@@ -148,8 +151,8 @@ class SubmissionConsumer {
     if (backlog == 0) return seen;
     if (backlog > size()) {
       // Other workers may have moved on since we loaded the head; if not, this client's words make
-      // no sense.
-      seen.broken = lines_->head.load(std::memory_order_acquire) == head;
+      // no sense. Relaxed: with the tail we have acquired a head that leaves room for it.
+      seen.broken = lines_->head.load(std::memory_order_relaxed) == head;
       seen.left = backlog;
       return seen;
     }

@@ -110,11 +110,14 @@ void rearm(DoorbellPage& doorbell, std::uint32_t ready_bit) {
 
 void clear_worker(PoolPage& page, std::uint32_t index) {
   WorkerEntry& entry = page.worker(index);
-  entry.batch_count.store(0, std::memory_order_seq_cst);
+  // Both relaxed, for nobody waits to see them: who still sees the list steals nothing from it, as
+  // its jobs are no longer CLAIMED; who still sees the bit rings in vain, and all are rung after
+  // this (Pool::rearm_all()).
+  entry.batch_count.store(0, std::memory_order_relaxed);
   entry.busy.set(0);
   entry.timed_out.set(0);
   page.sleeping[index / 64].fetch_and(~(std::uint64_t{1} << (index % 64)),
-                                      std::memory_order_seq_cst);
+                                      std::memory_order_relaxed);
 }
 
 std::uint32_t cancel_waiting(const ChannelView& channel) {

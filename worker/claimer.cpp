@@ -63,7 +63,8 @@ Batch Claimer::look_at_level(std::uint32_t priority) {
     // From the cursor round to it again: the word of the cursor is looked at twice, in two parts.
     for (std::uint32_t i = 0; i <= kReadyWords; ++i) {
       const std::uint32_t w = (start / 64 + i) % kReadyWords;
-      std::uint64_t bits = words[w].load(std::memory_order_acquire);
+      // Relaxed: a hint where to look; what stands there has orders of its own.
+      std::uint64_t bits = words[w].load(std::memory_order_relaxed);
       if (i == 0) bits &= ~std::uint64_t{0} << (start % 64);
       if (i == kReadyWords) bits &= (std::uint64_t{1} << (start % 64)) - 1;
       for (; bits != 0; bits &= bits - 1) {
@@ -157,9 +158,9 @@ std::uint32_t Claimer::claim_requeued(WorkerChannel& channel) {
     for (; bits != 0; bits &= bits - 1) {
       const std::uint32_t index = w * 64 + std::uint32_t(std::countr_zero(bits));
       // The bit first: recovery sets it after the state, so a bit that we clear here cannot be one
-      // that it sets for a later crash. If we die before the claim, our recovery sets the bits of
-      // all REQUEUED slots again.
-      view.retry_word(w).fetch_and(~(std::uint64_t{1} << (index % 64)), std::memory_order_seq_cst);
+      // that it sets for a later crash (acquire: we see the state for which it was set). If we die
+      // before the claim, our recovery sets the bits of all REQUEUED slots again.
+      view.retry_word(w).fetch_and(~(std::uint64_t{1} << (index % 64)), std::memory_order_acquire);
       if (index >= view.shape().slots) continue;
       const StateWord word = view.slot(index).word();
       if (!word.is(SlotState::requeued)) continue;
@@ -291,7 +292,8 @@ bool Claimer::work_in_sight() const {
 
 void Claimer::begin(const Batch& batch, std::uint64_t now) {
   // Several submitters may have rung us, and nobody else, while we slept: what we leave behind is
-  // not waited for by anybody yet. After the claim, which took this batch out of the backlog.
+  // not waited for by anybody yet. After the claim, which took this batch out of the backlog, and
+  // after others_sleep(), which orders it (get_up()).
   if (std::exchange(woke_, false) && workers_ > 1 && others_sleep() && leaves_work()) wake_one();
   if (batch.count == 1 || workers_ == 1) return;
   for (std::uint32_t i = 0; i < batch.count; ++i) mine_.batch[i].set(claims_[i].index);
@@ -309,8 +311,9 @@ Claimer::Rest Claimer::prepare_to_sleep(Batch& batch) {
   for (auto& doorbell : channels_.doorbells()) {
     for (std::uint32_t priority = 0; priority < kPriorities; ++priority) {
       for (std::uint32_t w = 0; w < kReadyWords; ++w) {
+        // Relaxed: W4 sees a bit that we miss here.
         std::uint64_t bits =
-            doorbell->page().ready[priority].words[w].load(std::memory_order_seq_cst);
+            doorbell->page().ready[priority].words[w].load(std::memory_order_relaxed);
         for (; bits != 0; bits &= bits - 1) {
           const std::uint32_t bit = w * 64 + std::uint32_t(std::countr_zero(bits));
           // One that we do not map yet is not ours to clear: look() maps it.
@@ -336,10 +339,10 @@ void Claimer::lie_down() {
 }
 
 void Claimer::get_up() {
-  // seq_cst: who saw us sleep and rang us has published what it rang for before our next look
-  // (leaves_work()), and may have rung nobody else.
+  // Relaxed: who saw us sleep and rang us, and may have rung nobody else, did so before our next
+  // look at this same word, which is seq_cst; we look for what it published after that (begin()).
   page_.sleeping[index_ / 64].fetch_and(~(std::uint64_t{1} << (index_ % 64)),
-                                        std::memory_order_seq_cst);
+                                        std::memory_order_relaxed);
   woke_ = true;
 }
 

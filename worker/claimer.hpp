@@ -55,7 +55,8 @@ class Claimer {
   // Before the first of them. Shows others what they may steal, and wakes one if there is work for
   // it. `now`: CLOCK_MONOTONIC.
   void begin(const Batch& batch, std::uint64_t now);
-  // Before claim(i), i > 0: it cannot be stolen any more.
+  // Before claim(i), i > 0: it cannot be stolen any more. Release: who sees this count, and not the
+  // first one, sees the list that it counts.
   void next(const Batch& batch, std::uint32_t i) {
     if (workers_ > 1) mine_.batch_count.store(batch.count - 1 - i, std::memory_order_release);
   }

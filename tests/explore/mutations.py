@@ -14,6 +14,7 @@ class Step:
     old: str
     new: str
     after: str = ""  # `old` is looked for behind this
+    kept: str = ""  # why it stays, if nothing fails without it
 
 
 STEPS = [
@@ -54,7 +55,7 @@ STEPS = [
     Step("completion: do not step over a cell that another filled", "common/completion_queue.hpp",
          "++cursor_;  // filled", "// filled"),
     Step("completion: keep a view older than a lap", "common/completion_queue.hpp",
-         "cursor_ = std::max(cursor_, tail);", ""),
+         "cursor_ = std::max(cursor_, lines_->head.load(std::memory_order_relaxed));", ""),
     Step("completion: take what is not filled yet", "common/completion_queue.hpp",
          "if (next.lap() != lap()) return false;", ""),
     Step("S3: ring nobody", "client/channel_impl.cpp",
@@ -71,24 +72,82 @@ STEPS = [
          "slot.move(word, word.to(SlotState::done));"),
     Step("open: do not look whether the job is to be stopped", "worker/job_run.cpp",
          "slot_.kill_request.load(std::memory_order_seq_cst) != 0 ||", ""),
+    Step("requeued: no ready bit for what is left", "worker/claimer.cpp",
+         "doorbell.page().set_ready(priority, bit);", "", after="count = claim_requeued"),
+    Step("requeued: ring nobody for what is left", "worker/claimer.cpp",
+         "if (workers_ > 1) wake_one();", "", after="count = claim_requeued"),
+    Step("claim: ring nobody for what is left", "worker/claimer.cpp",
+         "if (visit.left != 0 && idle_others) wake_one();", "",
+         kept="of use only: whom the submitter rang looks for what is left (begin()), but later"),
+    Step("begin: ring nobody for what was left while we slept", "worker/claimer.cpp",
+         "if (std::exchange(woke_, false) && workers_ > 1 && others_sleep() && leaves_work()) "
+         "wake_one();", ""),
+    Step("begin: ring nobody for the list", "worker/claimer.cpp",
+         "if (others_sleep()) wake_one();", "", after="mine_.batch_count.store"),
+    Step("leaves_work: do not look at lists", "worker/claimer.cpp",
+         "if (may_have_left(v)) return true;", "", after="bool Claimer::leaves_work"),
+    Step("leaves_work: do not look at the retries", "worker/claimer.cpp",
+         "channel->view.header().retries.load(std::memory_order_seq_cst) != 0) {", "false) {",
+         after="bool Claimer::leaves_work"),
+    Step("W4: do not look at lists", "worker/claimer.cpp",
+         "if (may_have_left(v)) return true;", "", after="bool Claimer::work_in_sight"),
+    Step("W5: keep the sleeping bit", "worker/claimer.cpp",
+         "page_.sleeping[index_ / 64].fetch_and(~(std::uint64_t{1} << (index_ % 64)),\n"
+         "                                        std::memory_order_relaxed);", "",
+         after="void Claimer::get_up"),
+    Step("W3: not a new sleep", "worker/claimer.cpp",
+         "mine_.sleep_epoch.load(std::memory_order_relaxed) + 1",
+         "mine_.sleep_epoch.load(std::memory_order_relaxed) + 0"),
+    Step("steal: whatever state the job is in", "worker/claimer.cpp",
+         "if (!word.is(SlotState::claimed) || word.owner() != v + 1) continue;", ""),
+    Step("rescan: put the flag down by a store", "client/channel_impl.cpp",
+         "view_.header().rescan.exchange(0, std::memory_order_acquire);",
+         "view_.header().rescan.load(std::memory_order_acquire), "
+         "view_.header().rescan.store(0, std::memory_order_relaxed);"),
+    Step("rescan: do not take the words that are there first", "client/channel_impl.cpp",
+         "if (consumer_.ready()) return;  // next time", "",
+         kept="keeps completions in their order; a word that comes after its slot was scanned is "
+              "dropped by its generation anyway"),
+    Step("rescan: do not go on in the next reap", "client/channel_impl.cpp",
+         "view_.header().rescan.exchange(1, std::memory_order_relaxed);", ""),
+    Step("rescan: say by a store that there is more", "client/channel_impl.cpp",
+         "view_.header().rescan.exchange(1, std::memory_order_relaxed);",
+         "view_.header().rescan.store(1, std::memory_order_seq_cst);"),
+    Step("put: do not skip what was cancelled", "client/channel_impl.cpp",
+         "[&](SubmissionWord word) { return view_.slot(word.index()).word() == word.queued(); });",
+         "[&](SubmissionWord) { return true; });"),
+    Step("kill: do not raise the request", "client/channel_impl.cpp",
+         "view_.slot(job.slot).kill_request.store(1, std::memory_order_seq_cst);", ""),
+    Step("open: do not look whether the client is gone", "worker/job_run.cpp",
+         "channel_.view.header().closing.load(std::memory_order_seq_cst) == 2", "false"),
+    Step("requeue_claimed: no retry bit", "daemon/recovery.cpp",
+         "set_retry_bit(channel, index);", "", after="std::uint32_t requeue_claimed"),
+    Step("requeue_claimed: do not raise retries", "daemon/recovery.cpp",
+         "if (returned != 0) channel.header().retries.store(1, std::memory_order_seq_cst);", ""),
+    Step("end_running: do not raise rescan", "daemon/recovery.cpp",
+         "channel.header().rescan.store(1, std::memory_order_seq_cst);", "",
+         after="bool end_running"),
+    Step("fail_waiting: do not raise rescan", "daemon/recovery.cpp",
+         "channel.header().rescan.store(1, std::memory_order_seq_cst);", "",
+         after="std::uint32_t fail_waiting"),
+    Step("recovery: keep the sleeping bit of the dead one", "daemon/recovery.cpp",
+         "page.sleeping[index / 64].fetch_and(~(std::uint64_t{1} << (index % 64)),\n"
+         "                                      std::memory_order_relaxed);", ""),
+    Step("progress: the version stays even", "common/job_note.hpp",
+         "version_.store(odd, std::memory_order_relaxed);", ""),
+    Step("progress: do not look at the version again", "common/job_note.hpp",
+         "if (version_.load(std::memory_order_relaxed) != before) continue;", ""),
 ]
 
 # Orders that may be weakened without the explorer seeing it, and why they stay: by file, text of the
 # line, and step.
-LOAD_BUFFERING = ("without it a cell could be read from the future, which the explorer does not "
-                  "model (docs/reliability.md)")
 KEPT = {
-    ("common/submission_ring.hpp",
-     "while (seen < target && !counter.compare_exchange_weak(seen, target, "
-     "std::memory_order_release,", "release -> relaxed"): LOAD_BUFFERING,
     ("common/submission_ring.hpp", "head_seen_ = lines_->head.load(std::memory_order_acquire);",
-     "acquire -> relaxed"): LOAD_BUFFERING,
-    ("worker/claimer.cpp",
-     "channel->view.header().retries.load(std::memory_order_seq_cst) != 0) {",
-     "seq_cst -> acquire"):
-        "of leaves_work(): a hint whether another worker may be of use; it costs nothing",
-    ("common/slot.hpp",
-     "return state.compare_exchange_strong(expected, to.raw(), order, std::memory_order_acquire);",
      "acquire -> relaxed"):
-        "nobody uses what a failed move saw, but who does would need it, and it costs nothing",
+        "without it the cell could be overwritten before the worker that moved the head has read it: "
+        "its load would return a store of the future, which the explorer does not model",
+    ("common/submission_ring.hpp",
+     "std::uint64_t head = lines_->head.load(std::memory_order_acquire);", "acquire -> relaxed"):
+        "without it the tail could be loaded before the head: the explorer's seq_cst loads take place "
+        "in the program's order, after all loads before them",
 }
