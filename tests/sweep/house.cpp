@@ -99,22 +99,24 @@ std::vector<pid_t> House::worker_pids() const {
 }
 
 bool House::at_rest(const std::vector<pid_t>& others) {
-  // A worker that was killed lying down counts as asleep until the supervisor has noticed; then
-  // another one comes, and is to be waited for as well.
-  for (int tries = 0; tries < 5; ++tries) {
-    const bool asleep = soon([&] {
-      for (std::uint32_t w = 0; w < workers_; ++w) {
-        if (!view_->sleeps(w)) return false;
-      }
-      return true;
-    });
-    if (!asleep) return false;
-    std::vector<pid_t> all = children_of(daemon_);
+  const auto all_asleep = [&] {
+    for (std::uint32_t w = 0; w < workers_; ++w) {
+      if (!view_->sleeps(w)) return false;
+    }
+    return true;
+  };
+  return soon([&] {
+    // A worker that was killed lying down counts as asleep until the supervisor has settled its
+    // death. Before that it is a zombie among the children, then it is missing; its successor comes
+    // when its bit is cleared. So all are there and asleep if these are as many as they should be,
+    // and the same when they rest.
+    const std::vector<pid_t> children = children_of(daemon_);
+    if (children.size() != workers_ || !all_asleep()) return false;
+    std::vector<pid_t> all = children;
     all.push_back(daemon_);
     all.insert(all.end(), others.begin(), others.end());
-    if (come_to_rest(all)) return true;
-  }
-  return false;
+    return come_to_rest(all) && children_of(daemon_) == children && all_asleep();
+  });
 }
 
 void House::close_gate() {
