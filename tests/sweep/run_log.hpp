@@ -20,11 +20,15 @@ struct RunNote {
 };
 
 struct RunLog {
-  // Written by the test: which "hold" jobs do not end. 0: none, 1: all, 2: those of even tags.
+  // Written by the test: which "hold" jobs do not end. 0: none, 1: all, 2: those of even tags, 3:
+  // those that run for the first time.
   std::atomic<std::uint32_t> hold;
   RunNote notes[kNotes];
 
-  bool holds(std::uint64_t tag) const { return hold == 1 || (hold == 2 && tag % 2 == 0); }
+  bool holds(std::uint64_t tag) const {
+    return hold == 1 || (hold == 2 && tag % 2 == 0) ||
+           (hold == 3 && notes[tag % kNotes].begins == 1);
+  }
   RunNote& note(std::uint64_t tag) { return notes[tag % kNotes]; }
 };
 

@@ -32,6 +32,26 @@ void Scene::sleeps_on_completions(const Actor& client) {
       [&] { return channel.header().waiting.load() != 0 && process_state(client.pid()) == 'S'; }));
 }
 
+void Scene::collect_held(Actor& client, std::uint32_t count) {
+  held_ = std::make_unique<Tracee>(client.pid());
+  client.tell({.act = Actor::Act::collect, .count = count});
+  for (;;) {
+    Tracee::At at = held_->next_syscall();
+    if (at == Tracee::At::asleep) {
+      if (held_->idle()) break;
+      at = held_->wait_awake(seconds(20));
+    }
+    if (at != Tracee::At::instruction) FAIL("a client does not come to sleep on its jobs");
+  }
+  sleeps_on_completions(client);
+}
+
+bool Scene::awaken() {
+  const bool woken = held_->wait_awake(seconds(20)) == Tracee::At::instruction;
+  held_.reset();
+  return woken;
+}
+
 std::uint64_t Scene::new_tags(std::uint32_t count) {
   const std::uint64_t first = tags_ + 1;
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -40,6 +60,15 @@ std::uint64_t Scene::new_tags(std::uint32_t count) {
     fresh.runner = 0;
   }
   return first;
+}
+
+StateWord Scene::only_word(const ChannelView& channel) {
+  StateWord found;
+  for (std::uint32_t i = 0; i < channel.shape().slots; ++i) {
+    const StateWord word = channel.slot(i).word();
+    if (!word.is(SlotState::free)) found = word;
+  }
+  return found;
 }
 
 bool Scene::runs(Actor& actor, std::uint32_t count) {

@@ -22,8 +22,15 @@ class Scene : public Operation {
   static void doze(Tracee& tracee);
   // Waits until `client` sleeps on its completions.
   void sleeps_on_completions(const Actor& client);
+  // Has `client` wait for so many jobs, and brings it to its sleep; what wakes it finds it stopped
+  // there, so that it does nothing beside the victim. awaken() is the wait for that.
+  void collect_held(Actor& client, std::uint32_t count);
+  // The client has been woken, by nobody but who rang it, and goes on; false if nobody did.
+  bool awaken();
   // Tags of jobs to come, their notes cleared; the first of them.
   std::uint64_t new_tags(std::uint32_t count);
+  // Of a client with one job outstanding: the word that is not FREE, until it is reaped.
+  static StateWord only_word(const ChannelView& channel);
   const RunNote& note(std::uint64_t tag) { return house_.log().note(tag); }
   // Runs so many jobs, each exactly once, and waits for them.
   bool runs(Actor& actor, std::uint32_t count);
@@ -39,6 +46,7 @@ class Scene : public Operation {
 
   House house_;
   std::unique_ptr<Actor> client_, other_;
+  std::unique_ptr<Tracee> held_;
 
  private:
   // All of one length: their digits are read by instructions that we count.

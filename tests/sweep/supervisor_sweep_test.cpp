@@ -51,8 +51,7 @@ class SupervisorDies : public Scene {
     REQUIRE(client_->ask({.act = Act::submit, .count = 2, .tag = tag_ + 1}));
     if (visitor_is_there) REQUIRE(visitor_->ask({.act = Act::submit, .count = 2, .tag = tag_ + 1}));
     outstanding_ = deed_ == Deed::client_death ? 3 : 4;
-    client_->tell({.act = Act::collect, .count = outstanding_});
-    sleeps_on_completions(*client_);
+    collect_held(*client_, outstanding_);
     house_.view().refresh();
     house_.view().watch(house_.log(), tag_, 3);
     channels_ = house_.view().channels().size();
@@ -87,6 +86,7 @@ class SupervisorDies : public Scene {
 
   void audit() override {
     house_.gone();
+    REQUIRE_MESSAGE(awaken(), "a client that waits for its jobs is not woken");
     const auto ended = client_->answer();
     REQUIRE_MESSAGE(ended, "a client that waits for its jobs hangs");
     CHECK(ended->size() == outstanding_);
@@ -139,7 +139,7 @@ class SupervisorDies : public Scene {
       ::kill(worker, SIGKILL);
       REQUIRE(soon([&] { return process_state(worker) == 'Z'; }));
       // Its command dies of that, as the daemon's child: not sooner in one round than in another.
-      if (command != 0) REQUIRE(soon([&] { return process_state(command) != 'S'; }));
+      if (command != 0) REQUIRE(soon([&] { return process_state(command) == 'Z'; }));
     };
     switch (deed_) {
       case Deed::recover_retry:

@@ -41,6 +41,10 @@ class Operation {
   // operation under another policy; every point is killed in each.
   virtual std::unique_ptr<Tracee> begin(unsigned variant) = 0;
   virtual unsigned variants() const { return 1; }
+  // For operations whose way depends on how much time passes: the victim rests after each system
+  // call on its way to a point. A worker looks for orders, and tidies up, when a millisecond has
+  // passed: one that is stepped finds that at every look, one that runs freely only now and then.
+  virtual bool unhurried() const { return false; }
   // The victim waits for events: is this its end? If not, whatever wakes it has to be done here.
   virtual bool over() { return false; }
   // The victim stands at the kill point.

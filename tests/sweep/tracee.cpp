@@ -72,22 +72,45 @@ bool Tracee::note_call() {
   trace(PTRACE_GETREGS, pid_, 0, reinterpret_cast<unsigned long>(&registers));
   const long call = long(in_call_ ? registers.orig_rax : registers.rax);
   idle_ = waits_for_events(call);
-  if (call == SYS_sched_yield || (call == SYS_poll && int(registers.rdx) == 0)) return false;
+  if (call == SYS_sched_yield || (call == SYS_poll && int(registers.rdx) == 0) ||
+      (call == SYS_epoll_wait && int(registers.r10) == 0)) {
+    idle_ = false;
+    return false;
+  }
   last_call_ = call;
   return true;
 }
 
+Tracee::Code Tracee::code_at(std::uint64_t pc) {
+  const auto [found, fresh] = code_.try_emplace(pc, Code::plain);
+  if (fresh) {
+    const long bytes = trace(PTRACE_PEEKTEXT, pid_, pc);
+    if ((bytes & 0xff) == 0xcc) found->second = Code::marker;
+    if ((bytes & 0xffff) == 0x050f) found->second = Code::call;
+  }
+  return found->second;
+}
+
 Tracee::At Tracee::step() {
-  const long bytes = trace(PTRACE_PEEKTEXT, pid_, pc());
-  if ((bytes & 0xff) == 0xcc) return At::marker;
-  const bool call = (bytes & 0xffff) == 0x050f;
+  const Code code = code_at(pc_ ? *pc_ : pc());
+  pc_.reset();
+  if (code == Code::marker) return At::marker;
+  const bool call = code == Code::call;
   called_ = call && note_call();
   At at = resume(PTRACE_SINGLESTEP, call);
-  while (at == At::instruction && in_vdso(pc())) at = resume(PTRACE_SINGLESTEP, false);
+  while (at == At::instruction) {
+    const std::uint64_t next = pc();
+    if (!in_vdso(next)) {
+      pc_ = next;
+      break;
+    }
+    at = resume(PTRACE_SINGLESTEP, false);
+  }
   return at;
 }
 
-Tracee::At Tracee::next_syscall() {
+Tracee::At Tracee::next_syscall(std::chrono::microseconds rest) {
+  pc_.reset();
   for (;;) {
     bool counts = false;
     if (!in_call_) {
@@ -95,6 +118,7 @@ Tracee::At Tracee::next_syscall() {
       if (at != At::instruction) return at;
       in_call_ = true;
       counts = note_call();
+      if (rest.count() != 0) usleep(useconds_t(rest.count()));
     }
     const At at = resume(PTRACE_SYSCALL, true);
     if (at != At::instruction) return at;
@@ -104,6 +128,7 @@ Tracee::At Tracee::next_syscall() {
 }
 
 Tracee::At Tracee::run_to_marker() {
+  pc_.reset();
   return resume(PTRACE_CONT, false);
 }
 
@@ -185,7 +210,7 @@ Tracee::At Tracee::classify(int status, bool& again) {
 void Tracee::kill() {
   if (!attached_) return;
   attached_ = false;
-  ::kill(pid_, SIGKILL);
+  ::kill(pid_, SIGKILL);  // the process, also if we trace one of its threads only
   int status = 0;
   while (waitpid(pid_, &status, __WALL) == pid_ && WIFSTOPPED(status)) {
   }

@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <unordered_map>
 
 namespace jobring::test {
 
@@ -26,7 +28,7 @@ class Tracee {
   };
 
   // Seizes the process and stops it where it is. A system call in which it sleeps returns with
-  // EINTR.
+  // EINTR. `pid` may name one thread of a process with several: the others run on freely.
   explicit Tracee(pid_t pid);
   // Lets it run freely, if it is not dead.
   ~Tracee();
@@ -40,8 +42,9 @@ class Tracee {
   // yielding, is not: how often that happens depends on the time only.
   bool called() const { return called_; }
   long last_call() const { return last_call_; }  // its number
-  // Runs at full speed until the next such system call has returned.
-  At next_syscall();
+  // Runs at full speed until the next such system call has returned. Before each, and before each
+  // that nobody notices, it stands still for this long.
+  At next_syscall(std::chrono::microseconds rest = std::chrono::microseconds(0));
   // Runs at full speed until a marker, and past it.
   At run_to_marker();
   // When asleep: waits until the call returns. asleep if it does not.
@@ -64,6 +67,8 @@ class Tracee {
   At settle(bool may_sleep);
   At classify(int status, bool& again);
   bool note_call();
+  enum class Code : unsigned char { plain, call, marker };
+  Code code_at(std::uint64_t pc);
 
   pid_t pid_;
   bool attached_ = true;
@@ -74,6 +79,9 @@ class Tracee {
   bool in_call_ = false;  // next_syscall() is between the entry and the exit of one
   int request_ = 0;
   std::uint64_t vdso_begin_ = 0, vdso_end_ = 0;
+  // Between two steps: where the first one led. Each look at a register is a system call.
+  std::optional<std::uint64_t> pc_;
+  std::unordered_map<std::uint64_t, Code> code_;  // that was executed already; it never changes
 };
 
 }  // namespace jobring::test

@@ -17,6 +17,7 @@ namespace {
 class TwoWorkers : public Scene {
  public:
   TwoWorkers() : Scene(2) {}
+  bool unhurried() const override { return true; }
 
  protected:
   // The worker that does not run the job of that tag.
@@ -47,20 +48,19 @@ class WorkerTakesOver : public TwoWorkers {
     house_.view().refresh();
     tag_ = new_tags(1);
     house_.view().watch(house_.log(), tag_, 1);
-    house_.log().hold = 1;
+    house_.log().hold = 3;
     REQUIRE(
         client_->ask({.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = 3, .hold = 1}));
     REQUIRE(soon([&] { return note(tag_).begins == 1; }));
-    REQUIRE(runs(*client_, 1));  // by the other one, which now has the channel mapped
-    client_->tell({.act = Act::collect, .count = 1});
-    sleeps_on_completions(*client_);
+    // By the other one, which now has both channels mapped, whoever has run what before.
+    REQUIRE(runs(*client_, 1));
+    REQUIRE(runs(*other_, 1));
+    collect_held(*client_, 1);
     victim_index_ = sleeper();
     const pid_t first = note(tag_).runner;
     auto victim = std::make_unique<Tracee>(the_other_one(tag_));
     doze(*victim);
     house_.close_gate();
-    kill(first, SIGSTOP);
-    house_.log().hold = 0;  // not for the one that is stopped
     kill(first, SIGKILL);
     REQUIRE(victim->wait_awake(std::chrono::seconds(20)) == Tracee::At::instruction);
     REQUIRE(soon([&] { return children_of(house_.daemon()).size() == 2; }));
@@ -70,7 +70,9 @@ class WorkerTakesOver : public TwoWorkers {
   bool over() override { return note(tag_).ends != 0 && house_.view().sleeps(victim_index_); }
 
   void audit() override {
+    house_.log().hold = 0;
     house_.open_gate();
+    REQUIRE_MESSAGE(awaken(), "the client that waits for the job is not woken");
     const auto ended = client_->answer();
     REQUIRE_MESSAGE(ended, "the client that waits for the job hangs");
     REQUIRE(ended->size() == 1);
@@ -98,8 +100,7 @@ class WorkerSteals : public TwoWorkers {
       house_.log().hold = 0;
       REQUIRE(client_->ask({.act = Act::collect, .count = 5}));
     }
-    client_->tell({.act = Act::collect, .count = 5});
-    sleeps_on_completions(*client_);
+    collect_held(*client_, 5);
     auto victim = std::make_unique<Tracee>(note(tag_).runner);
     // From where its handler sleeps a moment, and then finds that it may end.
     Tracee::At at = Tracee::At::instruction;
@@ -115,6 +116,7 @@ class WorkerSteals : public TwoWorkers {
   void audit() override {
     CHECK_MESSAGE(soon([&] { return all_stolen(); }), "jobs behind a long one do not run");
     house_.log().hold = 0;
+    REQUIRE_MESSAGE(awaken(), "the client that waits for the jobs is not woken");
     const auto ended = client_->answer();
     REQUIRE_MESSAGE(ended, "the client that waits for the jobs hangs");
     CHECK(ended->size() == 5);

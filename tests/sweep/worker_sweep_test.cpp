@@ -17,6 +17,7 @@ class WorkerRuns : public Scene {
   explicit WorkerRuns(bool new_channel) : Scene(1), new_channel_(new_channel) {}
 
   unsigned variants() const override { return 2; }
+  bool unhurried() const override { return true; }
 
   std::unique_ptr<Tracee> begin(unsigned variant) override {
     retries_ = variant;
@@ -33,8 +34,7 @@ class WorkerRuns : public Scene {
     tag_ = new_tags(1);
     house_.view().watch(house_.log(), tag_, 1);
     REQUIRE(client_->ask({.act = Act::submit, .count = 1, .tag = tag_, .crash_retries = retries_}));
-    client_->tell({.act = Act::collect, .count = 1});
-    sleeps_on_completions(*client_);
+    collect_held(*client_, 1);
     channel_ = house_.view().channel_of(client_->pid());
     REQUIRE(victim->wait_awake(std::chrono::seconds(20)) == Tracee::At::instruction);
     return victim;
@@ -42,16 +42,10 @@ class WorkerRuns : public Scene {
 
   bool over() override { return note(tag_).ends != 0 && house_.view().sleeps(0); }
 
-  void before_kill() override {
-    word_ = {};
-    // The client has one job outstanding: the slot that is not FREE, until it is reaped.
-    for (std::uint32_t i = 0; i < channel_.shape().slots; ++i) {
-      const StateWord word = channel_.slot(i).word();
-      if (!word.is(SlotState::free)) word_ = word;
-    }
-  }
+  void before_kill() override { word_ = only_word(channel_); }
 
   void audit() override {
+    REQUIRE_MESSAGE(awaken(), "the client that waits for the job is not woken");
     const auto ended = client_->answer();
     REQUIRE_MESSAGE(ended, "the client that waits for the job hangs");
     REQUIRE(ended->size() == 1);
