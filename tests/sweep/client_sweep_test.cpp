@@ -13,7 +13,7 @@ namespace {
 // A fresh client process for every kill; the other two look on.
 class ClientActs : public Scene {
  public:
-  explicit ClientActs(Act act) : Scene(1), act_(act) {}
+  explicit ClientActs(Act act) : Scene({}), act_(act) {}
 
   std::unique_ptr<Tracee> begin(unsigned) override {
     actor_ = std::make_unique<Actor>(house_.socket(), act_ != Act::connect);

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,14 +25,28 @@ ConnectOptions to(const std::string& socket) {
   return options;
 }
 
+std::string model_of(const Crew& crew) {
+  switch (crew.model) {
+    case Crew::Model::process:
+      break;
+    case Crew::Model::thread:
+      return R"(, "model": "thread", "threads": )" + std::to_string(crew.lanes);
+    case Crew::Model::async:
+      return R"(, "model": "async", "max_in_flight": 8)";
+  }
+  return "";
+}
+
 }  // namespace
 
-House::House(std::uint32_t workers, const std::string& pool)
-    : socket_(dir_ / "socket"), workers_(workers) {
+House::House(const Crew& crew) : socket_(dir_ / "socket"), crew_(crew) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);  // nothing_left()
   const std::string gate = dir_ / "gate", notes = dir_ / "notes";
   write_file(gate, "");
   gate_ = open(gate.c_str(), O_RDONLY | O_CLOEXEC);
+  const std::string fifo = notes + kFifoSuffix;
+  if (mkfifo(fifo.c_str(), 0600) == 0) fifo_ = open(fifo.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+  if (fifo_ < 0) throw std::runtime_error("cannot make " + fifo);
   const int fd = open(notes.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (gate_ < 0 || fd < 0 || ftruncate(fd, sizeof(RunLog)) != 0)
     throw std::runtime_error("cannot make the run log");
@@ -39,16 +54,17 @@ House::House(std::uint32_t workers, const std::string& pool)
   close(fd);
   if (base == MAP_FAILED) throw std::runtime_error("cannot map the run log");
   log_ = static_cast<RunLog*>(base);
-  write_file(
-      dir_ / "config.json",
-      "{\"socket\": \"" + socket_ + "\", \"log\": {\"level\": \"debug\"}, " +
-          "\"kill_grace\": \"60s\", \"pools\": {\"default\": {\"workers\": " +
-          std::to_string(workers) + ", \"spin\": 0, \"slots\": " + std::to_string(kShape.slots) +
-          ", \"max_payload\": \"192B\", " +
-          "\"max_result\": \"192B\", \"max_channels\": " + std::to_string(kChannelsMax) +
-          ", \"modules\": [\"" + test_module("noted") + "\"], \"environment\": {\"" +
-          kRunLogVariable + "\": \"" + notes + "\"}, \"command\": [\"" + program("gated_worker") +
-          "\", \"" + gate + "\", \"" + program("jobring-worker") + "\"]" + pool + "}}}");
+  const bool async = crew.model == Crew::Model::async;
+  write_file(dir_ / "config.json",
+             "{\"socket\": \"" + socket_ + "\", \"log\": {\"level\": \"debug\"}, " +
+                 "\"kill_grace\": \"60s\", \"pools\": {\"default\": {\"workers\": " +
+                 std::to_string(crew.processes) + model_of(crew) + ", \"spin\": 0, \"slots\": " +
+                 std::to_string(kShape.slots) + ", \"max_payload\": \"192B\", " +
+                 "\"max_result\": \"192B\", \"max_channels\": " + std::to_string(kChannelsMax) +
+                 ", \"modules\": [\"" + test_module(async ? "noted_async" : "noted") +
+                 "\"], \"environment\": {\"" + kRunLogVariable + "\": \"" + notes +
+                 "\"}, \"command\": [\"" + program("gated_worker") + "\", \"" + gate + "\", \"" +
+                 program(async ? "jobring-async-worker" : "jobring-worker") + "\"]}}}");
   start();
 }
 
@@ -57,6 +73,7 @@ House::~House() {
   end();
   munmap(log_, sizeof(RunLog));
   close(gate_);
+  close(fifo_);
 }
 
 void House::start() {
@@ -100,7 +117,7 @@ std::vector<pid_t> House::worker_pids() const {
 
 bool House::at_rest(const std::vector<pid_t>& others) {
   const auto all_asleep = [&] {
-    for (std::uint32_t w = 0; w < workers_; ++w) {
+    for (std::uint32_t w = 0; w < workers(); ++w) {
       if (!view_->sleeps(w)) return false;
     }
     return true;
@@ -111,12 +128,26 @@ bool House::at_rest(const std::vector<pid_t>& others) {
     // when its bit is cleared. So all are there and asleep if these are as many as they should be,
     // and the same when they rest.
     const std::vector<pid_t> children = children_of(daemon_);
-    if (children.size() != workers_ || !all_asleep()) return false;
-    std::vector<pid_t> all = children;
+    if (children.size() != crew_.processes || !all_asleep()) return false;
+    std::vector<pid_t> all;
+    for (const pid_t child : children) {
+      const std::vector<pid_t> threads = threads_of(child);
+      all.insert(all.end(), threads.begin(), threads.end());
+    }
     all.push_back(daemon_);
     all.insert(all.end(), others.begin(), others.end());
     return come_to_rest(all) && children_of(daemon_) == children && all_asleep();
   });
+}
+
+void House::let_coroutines_go() {
+  [[maybe_unused]] const ssize_t n = write(fifo_, "x", 1);
+}
+
+void House::keep_coroutines() {
+  char bytes[64];
+  while (read(fifo_, bytes, sizeof bytes) > 0) {
+  }
 }
 
 void House::close_gate() {

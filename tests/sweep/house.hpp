@@ -26,11 +26,21 @@ bool soon(Condition condition) {
   return true;
 }
 
+// The pool's workers.
+struct Crew {
+  enum class Model { process, thread, async };
+  std::uint32_t processes = 1;
+  Model model = Model::process;
+  std::uint32_t lanes = 1;  // of a process, in a thread pool
+
+  // Owner ids: as many as the pool page has entries in use.
+  std::uint32_t workers() const { return processes * lanes; }
+};
+
 class House {
  public:
-  // Small channels, nobody spins, payloads and results stay in their slots. `pool` is more members
-  // of the pool's config, each with a leading comma.
-  explicit House(std::uint32_t workers, const std::string& pool = "");
+  // Small channels, nobody spins, payloads and results stay in their slots.
+  explicit House(const Crew& crew);
   ~House();
   House(const House&) = delete;
   House& operator=(const House&) = delete;
@@ -49,25 +59,30 @@ class House {
   static bool nothing_left(const std::vector<pid_t>& ours);
 
   pid_t daemon() const { return daemon_; }
-  std::uint32_t workers() const { return workers_; }
+  std::uint32_t workers() const { return crew_.workers(); }
   const std::string& socket() const { return socket_; }
   RunLog& log() { return *log_; }
   SharedView& view() { return *view_; }
   std::string daemon_log() const { return read_file(dir_ / "log"); }
 
-  // Processes of the workers, by index; 0: it is down. Asks the supervisor.
+  // The pids of the workers, by index (lanes of one process have the same); 0: it is down. Asks the
+  // supervisor.
   std::vector<pid_t> worker_pids() const;
   // Waits until all workers are up and asleep, and nobody moves any more.
   bool at_rest(const std::vector<pid_t>& others = {});
   // While closed, workers that are launched do not start.
   void close_gate();
   void open_gate();
+  // Coroutines of the handler "hold" wait until they are let go, and all that come later do not
+  // wait until keep_coroutines().
+  void let_coroutines_go();
+  void keep_coroutines();
 
  private:
   TempDir dir_;
   std::string socket_;
-  std::uint32_t workers_;
-  int gate_ = -1;
+  Crew crew_;
+  int gate_ = -1, fifo_ = -1;
   pid_t daemon_ = -1;
   RunLog* log_ = nullptr;
   std::unique_ptr<SharedView> view_;

@@ -41,7 +41,7 @@ static_assert(std::size(kKinds) == std::size_t(Kind::count));
 
 class Pairs : public Scene {
  public:
-  explicit Pairs(std::uint64_t seed) : Scene(2), seed_(seed) {}
+  explicit Pairs(std::uint64_t seed) : Scene({.processes = 2}), seed_(seed) {}
 
   std::unique_ptr<Tracee> begin(unsigned) override { return nullptr; }
   void audit() override {}

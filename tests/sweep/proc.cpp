@@ -1,12 +1,15 @@
 #include "tests/sweep/proc.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 namespace jobring::test {
 namespace {
@@ -50,6 +53,18 @@ std::vector<pid_t> children_of(pid_t pid) {
   for (char* end; const long child = std::strtol(at, &end, 10); at = end)
     children.push_back(pid_t(child));
   return children;
+}
+
+std::vector<pid_t> threads_of(pid_t pid) {
+  std::vector<pid_t> threads;
+  DIR* tasks = opendir(("/proc/" + std::to_string(pid) + "/task").c_str());
+  if (tasks == nullptr) return threads;
+  while (const dirent* entry = readdir(tasks)) {
+    if (entry->d_name[0] != '.') threads.push_back(pid_t(std::atoi(entry->d_name)));
+  }
+  closedir(tasks);
+  std::sort(threads.begin(), threads.end());
+  return threads;
 }
 
 bool come_to_rest(std::span<const pid_t> pids) {

@@ -14,6 +14,8 @@ char process_state(pid_t pid);
 // Nanoseconds of processor time since it started.
 std::uint64_t processor_time(pid_t pid);
 std::vector<pid_t> children_of(pid_t pid);
+// Of a process, the main one first, the others in the order in which they were made.
+std::vector<pid_t> threads_of(pid_t pid);
 // True once all of them sleep and spend no processor time for a moment; false if they still did not
 // after ten seconds, or one of them is gone.
 bool come_to_rest(std::span<const pid_t> pids);

@@ -10,6 +10,8 @@ namespace jobring::test {
 
 inline constexpr std::uint32_t kNotes = 1u << 14;  // jobs are noted under their tag modulo this
 inline constexpr const char* kRunLogVariable = "JOBRING_SWEEP_LOG";
+// Behind the log's path: what coroutines wait for, a FIFO that has something to read.
+inline constexpr const char* kFifoSuffix = ".fifo";
 
 // Written by handlers; reset by the test before it submits the job.
 struct RunNote {

@@ -9,8 +9,8 @@ namespace jobring::test {
 
 using std::chrono::seconds;
 
-Scene::Scene(std::uint32_t workers)
-    : house_(workers),
+Scene::Scene(const Crew& crew)
+    : house_(crew),
       client_(std::make_unique<Actor>(house_.socket())),
       other_(std::make_unique<Actor>(house_.socket())) {}
 

@@ -14,7 +14,7 @@ namespace jobring::test {
 
 class Scene : public Operation {
  public:
-  explicit Scene(std::uint32_t workers);
+  explicit Scene(const Crew& crew);
   SharedView& view() override { return house_.view(); }
 
  protected:

@@ -24,7 +24,7 @@ enum class Deed {
 
 class SupervisorDies : public Scene {
  public:
-  explicit SupervisorDies(Deed deed) : Scene(2), deed_(deed) {}
+  explicit SupervisorDies(Deed deed) : Scene({.processes = 2}), deed_(deed) {}
 
   std::unique_ptr<Tracee> begin(unsigned) override {
     if (!house_.up()) {

@@ -16,7 +16,7 @@ namespace {
 
 class TwoWorkers : public Scene {
  public:
-  TwoWorkers() : Scene(2) {}
+  TwoWorkers() : Scene({.processes = 2}) {}
   bool unhurried() const override { return true; }
 
  protected:

@@ -14,7 +14,7 @@ namespace {
 // One worker; its client submits a job and sleeps on its end.
 class WorkerRuns : public Scene {
  public:
-  explicit WorkerRuns(bool new_channel) : Scene(1), new_channel_(new_channel) {}
+  explicit WorkerRuns(bool new_channel) : Scene({}), new_channel_(new_channel) {}
 
   unsigned variants() const override { return 2; }
   bool unhurried() const override { return true; }
@@ -65,7 +65,7 @@ class WorkerRuns : public Scene {
 // The client closes its channel while the worker sleeps: the worker is told to let go of it.
 class WorkerLetsGo : public Scene {
  public:
-  WorkerLetsGo() : Scene(1) {}
+  WorkerLetsGo() : Scene({}) {}
 
   std::unique_ptr<Tracee> begin(unsigned) override {
     REQUIRE(runs(*client_, 1));
