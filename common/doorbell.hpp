@@ -13,7 +13,7 @@
 //                                            W5 sleep; on waking clear own sleeping bit, then look
 //                                            for work
 //
-// All of these but W5 are seq_cst, so they have one total order, and then:
+// All of these are seq_cst, so they have one total order, and then:
 // - Either S2 sees the bit cleared by W1 and sets it, or W2 sees the tail stored by S1: the bit is
 //   set if there is work.
 // - Either S3 sees the bit set by W3 and rings, or W4 sees the ready bit: nobody sleeps on work

@@ -110,14 +110,16 @@ void rearm(DoorbellPage& doorbell, std::uint32_t ready_bit) {
 
 void clear_worker(PoolPage& page, std::uint32_t index) {
   WorkerEntry& entry = page.worker(index);
-  // Both relaxed, for nobody waits to see them: who still sees the list steals nothing from it, as
-  // its jobs are no longer CLAIMED; who still sees the bit rings in vain, and all are rung after
-  // this (Pool::rearm_all()).
+  // Relaxed, for nobody waits to see it: who still sees the list steals nothing from it, as its
+  // jobs are no longer CLAIMED.
   entry.batch_count.store(0, std::memory_order_relaxed);
   entry.busy.set(0);
   entry.timed_out.set(0);
+  // seq_cst: all are rung after this (Pool::rearm_all()), and one that lies down again announces
+  // that in a word of its own if there are more than 64. Who still sees the dead one's bit, and
+  // rings nobody else, has published its job before that one's look (S1, S3; W4 in doorbell.hpp).
   page.sleeping[index / 64].fetch_and(~(std::uint64_t{1} << (index % 64)),
-                                      std::memory_order_relaxed);
+                                      std::memory_order_seq_cst);
 }
 
 std::uint32_t cancel_waiting(const ChannelView& channel) {

@@ -339,10 +339,11 @@ void Claimer::lie_down() {
 }
 
 void Claimer::get_up() {
-  // Relaxed: who saw us sleep and rang us, and may have rung nobody else, did so before our next
-  // look at this same word, which is seq_cst; we look for what it published after that (begin()).
+  // seq_cst: who saw us sleep and rang us, and may have rung nobody else, has published what it
+  // rang for before we look for it (begin()). With at most 64 workers our look at the others' bits,
+  // which is one at this word, says as much.
   page_.sleeping[index_ / 64].fetch_and(~(std::uint64_t{1} << (index_ % 64)),
-                                        std::memory_order_relaxed);
+                                        std::memory_order_seq_cst);
   woke_ = true;
 }
 

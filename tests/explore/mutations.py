@@ -93,7 +93,7 @@ STEPS = [
          "if (may_have_left(v)) return true;", "", after="bool Claimer::work_in_sight"),
     Step("W5: keep the sleeping bit", "worker/claimer.cpp",
          "page_.sleeping[index_ / 64].fetch_and(~(std::uint64_t{1} << (index_ % 64)),\n"
-         "                                        std::memory_order_relaxed);", "",
+         "                                        std::memory_order_seq_cst);", "",
          after="void Claimer::get_up"),
     Step("W3: not a new sleep", "worker/claimer.cpp",
          "mine_.sleep_epoch.load(std::memory_order_relaxed) + 1",
@@ -132,7 +132,7 @@ STEPS = [
          after="std::uint32_t fail_waiting"),
     Step("recovery: keep the sleeping bit of the dead one", "daemon/recovery.cpp",
          "page.sleeping[index / 64].fetch_and(~(std::uint64_t{1} << (index % 64)),\n"
-         "                                      std::memory_order_relaxed);", ""),
+         "                                      std::memory_order_seq_cst);", ""),
     Step("progress: the version stays even", "common/job_note.hpp",
          "version_.store(odd, std::memory_order_relaxed);", ""),
     Step("progress: do not look at the version again", "common/job_note.hpp",
@@ -141,7 +141,15 @@ STEPS = [
 
 # Orders that may be weakened without the explorer seeing it, and why they stay: by file, text of the
 # line, and step.
+MANY_WORKERS = ("needed where sleeping bits stand in several words, which is with more than 64 "
+                "workers: the explorer runs three")
 KEPT = {
+    ("worker/claimer.cpp",
+     "page_.sleeping[index_ / 64].fetch_and(~(std::uint64_t{1} << (index_ % 64)),",
+     "seq_cst -> acq_rel"): MANY_WORKERS,
+    ("daemon/recovery.cpp",
+     "page.sleeping[index / 64].fetch_and(~(std::uint64_t{1} << (index % 64)),",
+     "seq_cst -> acq_rel"): MANY_WORKERS,
     ("common/submission_ring.hpp", "head_seen_ = lines_->head.load(std::memory_order_acquire);",
      "acquire -> relaxed"):
         "without it the cell could be overwritten before the worker that moved the head has read it: "
