@@ -184,3 +184,36 @@ TEST_CASE("a worker that is rung for a job and a requeued one wakes another for 
     });
   });
 }
+
+// The same with the list of a busy worker, which rings the first one for it as the client does for
+// its job.
+TEST_CASE("a worker that is rung for a job and a list wakes another for what it leaves") {
+  searched({.preemptions = 3, .stale = 1}, [](Scenario& s) {
+    auto house = open_house(s, {.workers = 3, .short_jobs = true, .hands = true});
+    auto client = std::make_shared<House::Client>();
+    auto rung = std::make_shared<Hand>(0), asleep = std::make_shared<Hand>(1);
+    auto busy = std::make_shared<Hand>(2);
+    for (int job = 0; job < 4; ++job) client->put(job);
+    client->channel().publish();
+    busy->look();
+    client->channel().cancel_all();
+    client->channel().reap(4);
+    client->channel().reap(4);  // their slots are free
+    rung->look();               // over their cells
+    bool ready = rung->falls_asleep() && asleep->falls_asleep();
+    client->put(4);
+    client->channel().publish();
+    ready = ready && rung->rings() == 1 && asleep->rings() == 0;
+    s.thread("busy worker", [=] {
+      require(busy->batch().count == 2, "one to run and one to steal");
+      busy->claimer().begin(busy->batch(), 1);
+    });
+    s.thread("first worker", [=] {
+      require(ready, "both slept and the client has rung the first one");
+      rung->claimer().get_up();
+      require(rung->look(), "it has been rung for something");
+      rung->claimer().begin(rung->batch(), 1);
+    });
+    s.at_end([=] { require(asleep->rings() != 0, "nobody sleeps on work"); });
+  });
+}
