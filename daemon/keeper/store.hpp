@@ -1,0 +1,211 @@
+// Where durable jobs are kept: the interface of the engines (sqlite/; NATS JetStream later).
+//
+// Everything that changes jobs happens in a turn:
+//
+//   store->begin(clock, Durability::synced);
+//   store->finish(endings);                       // what the pools have done
+//   auto answers = store->submit(specs);          // what clients have asked for
+//   store->wake(256);                             // whose time has come
+//   auto batch = store->take(pool, room);         // what the pools get next
+//   if (store->commit()) ...                      // now answer, now hand the jobs to their pools
+//
+// A turn is kept whole or not at all. What its calls returned may be told to nobody before commit()
+// has succeeded. An error within a turn (disk full, say) is remembered: the calls after it do
+// nothing, commit() reports it, and the store is as it was before begin().
+//
+// What was taken is `running` until it is finished or given back, over the keeper's death too:
+// running() tells the next keeper. So a job may have run if and only if it is in there or has an
+// attempt on record.
+//
+// Memory is bounded by what runs, not by what waits. One thread uses a store. Nothing but sync in
+// commit() and flush() and the bounded reads and writes of each call blocks.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/result.hpp"
+#include "daemon/keeper/job.hpp"
+
+namespace jobring::keeper {
+
+struct Submitted {
+  enum class Status : std::uint8_t {
+    stored,
+    duplicate,       // its unique key is taken, by `id`
+    no_such_job,     // depends on what is not there: `id`
+    cannot_succeed,  // depends on the success of one that ended without: `id`
+    no_such_group,   // or it is sealed
+    bad,             // makes no sense: an empty handler or pool, a step below 1, ...
+  };
+  Status status = Status::stored;
+  JobId id = 0;             // of the job; of the group if an array was asked for
+  std::uint32_t count = 1;  // members of the array: id + 1 ... id + count
+  JobId replaced = 0;       // cancelled for it
+};
+
+struct Taken {
+  JobId id = 0;
+  std::uint32_t attempt = 0;  // from 1
+  JobSpec spec;               // payload: complete
+};
+struct TakenBatch {
+  std::vector<Taken> jobs;
+  std::vector<std::vector<char>> bytes;  // what the views look at
+  // More of the pool wait than were looked at.
+  bool more = false;
+};
+
+struct Ending {
+  JobId id = 0;
+  Attempt attempt;  // its number must be the one that was taken, or the ending is ignored
+  // succeeded, failed, dead, cancelled, or ready: at once again.
+  JobState next = JobState::succeeded;
+  std::int64_t due_ms = 0;  // steady; failed: when it is ready again
+  std::string_view result{};
+};
+
+struct Running {
+  JobId id = 0;
+  std::uint32_t attempt = 0;
+  std::string_view pool;      // valid until the next call
+  std::int64_t taken_ms = 0;  // real
+  bool stop_wanted = false;
+};
+
+// Which jobs: those that fit all that is said.
+struct Selector {
+  std::vector<std::pair<JobId, JobId>> ids{};  // ranges, both ends included; empty: all
+  std::string_view pool{};
+  std::uint32_t states = 0;  // bits, 1 << JobState; 0: all
+  std::string_view tag{};
+  std::string_view name{};
+  std::optional<std::uint32_t> uid{};
+  std::int64_t ended_before_ms = 0;  // real
+};
+
+enum class Verb : std::uint8_t {
+  hold,     // delayed, ready, failed → held
+  release,  // held → where it was
+  cancel,   // all that have not ended → cancelled; running ones are only marked
+  bury,     // delayed, ready, failed, held → dead
+  kick,     // dead, delayed, failed → ready, with all retries
+  retry,    // succeeded, dead, cancelled → ready, with all retries
+  edit,     // delayed, ready, failed, held: as Edit says
+  remove,   // succeeded, dead, cancelled: forgotten
+};
+struct Edit {
+  std::optional<std::int32_t> priority{};
+  std::optional<std::string_view> pool{};
+  std::optional<std::uint64_t> delay_ms{};  // from now
+};
+struct Applied {
+  std::uint32_t changed = 0;
+  std::uint32_t unfit = 0;    // selected, but the verb means nothing in their state
+  std::vector<JobId> stop{};  // these run: the keeper has to end them
+  JobId next = 0;             // go on with this one; 0: that was all
+};
+
+struct ListPage {
+  std::vector<JobView> jobs;  // newest first
+  JobId next = 0;             // go on below this one; 0: that was all
+};
+
+struct Counts {
+  std::string pool;
+  bool paused = false;
+  std::array<std::uint64_t, kJobStates> jobs{};  // by state
+};
+
+struct GroupView {
+  JobId id = 0;
+  std::uint64_t size = 0, open = 0, bad = 0;  // members; not ended; ended without success
+  bool sealed = false;
+};
+
+struct CronEntry {
+  std::string name;
+  std::string schedule;                   // opaque to the store: text, zone, policy, specification
+  std::int64_t next_ms = 0, last_ms = 0;  // real
+  bool operator==(const CronEntry&) const = default;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // ---- turns
+  // `level`: the strongest that anything in the turn asks for. A weaker turn becomes as safe as the
+  // next stronger one.
+  virtual void begin(Clock now, Durability level) = 0;
+  virtual Result<void> commit() = 0;
+  virtual void abandon() = 0;  // as if the turn had not begun
+  // Makes all `batched` turns power-safe.
+  virtual Result<void> flush() = 0;
+  // Whether there is something to flush.
+  virtual bool unflushed() const = 0;
+
+  // ---- in a turn; without one they do nothing
+  // The answers are valid until the next call. Jobs of one call may depend on earlier ones in it.
+  virtual std::span<const Submitted> submit(std::span<const JobSpec> jobs) = 0;
+  // At most `most` of a pool, the highest priority first (order.hpp). They are running now.
+  virtual TakenBatch take(std::string_view pool, std::uint32_t most) = 0;
+  // Those that nobody has begun: ready again, without an attempt.
+  virtual void give_back(std::span<const JobId> jobs) = 0;
+  // Returns how many were ignored.
+  virtual std::uint32_t finish(std::span<const Ending> endings) = 0;
+  // Moves on whose time has come, whose deadline is over, and who waited for jobs that have ended.
+  // At most about `most`; true: there is more to do at once.
+  virtual bool wake(std::uint32_t most) = 0;
+  virtual void progress(std::span<const Progress> reports) = 0;
+  // At most `most` jobs are looked at, those from `from` on, in the order of their ids.
+  virtual Applied apply(Verb verb, const Selector& which, const Edit& edit, JobId from,
+                        std::uint32_t most) = 0;
+  virtual JobId new_group() = 0;
+  virtual void seal_group(JobId group) = 0;
+  virtual void pause(std::string_view pool, bool paused) = 0;
+  virtual void put_cron(const CronEntry& entry) = 0;
+  virtual bool remove_cron(std::string_view name) = 0;
+  // Forgets ended jobs whose time is over; at most `most`; true: there are more.
+  virtual bool clean(std::uint32_t most) = 0;
+  // A job as show() gave it, with its id. False: the id is taken, or the job makes no sense. What
+  // ran when it was exported is ready. Members of groups come back as jobs of their own.
+  virtual bool import_job(const JobRecord& record) = 0;
+
+  // A request that a dead keeper has answered may come again: what was said is kept with what was
+  // done. One answer for each session and slot, the last.
+  virtual void remember(std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
+                        std::string_view answer) = 0;
+  virtual void forget_session(std::uint64_t session) = 0;
+
+  // ---- reading, in a turn or not; errors are in the result
+  virtual std::vector<Running> running() const = 0;
+  virtual std::vector<Counts> counts() const = 0;
+  // At most `most`, ids below `below` (0: the newest). It may return fewer and a `next`: it looks
+  // at a bounded number of jobs.
+  virtual Result<ListPage> list(const Selector& which, JobId below, std::uint32_t most) = 0;
+  virtual Result<std::optional<JobRecord>> show(JobId id) = 0;
+  virtual Result<std::optional<GroupView>> group(JobId id) = 0;
+  virtual Result<std::vector<CronEntry>> cron() = 0;
+  // Nothing: it was not answered, or another request of the slot was since.
+  virtual Result<std::optional<std::string>> answered(std::uint64_t session, std::uint32_t slot,
+                                                      std::uint64_t generation) = 0;
+  // Those with answers: after a restart the keeper forgets the ones that have ended.
+  virtual Result<std::vector<std::uint64_t>> sessions() = 0;
+  // The next moment at which wake() has something to do, for each clock; 0: none.
+  virtual Result<Clock> next_due() = 0;
+  // steady: when clean() has something to do; 0: never.
+  virtual Result<std::int64_t> next_clean() = 0;
+  // The pair that was kept last: a new keeper's steady clock goes on from it.
+  virtual Clock last_clock() const = 0;
+  // Reads everything. Each line is something that is wrong.
+  virtual Result<std::vector<std::string>> check() = 0;
+};
+
+}  // namespace jobring::keeper
