@@ -32,13 +32,12 @@ void SqliteStore::begin(Clock now, Durability level) {
   db_.exec("BEGIN IMMEDIATE");
 }
 
-// Pages from the log to the file. If it fails, the log just grows, and we try again after some
-// more turns.
+// Pages from the log to the file. If it fails, the log just grows, and the next turn tries again.
 void SqliteStore::checkpoint() {
   const int mode = broken_sync_ ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
   const int rc = sqlite3_wal_checkpoint_v2(db_.raw(), nullptr, mode, nullptr, nullptr);
-  wal_frames_ = rc == SQLITE_OK ? 0 : int(options_.wal_pages / 2);
   if (rc != SQLITE_OK) return;
+  wal_frames_ = 0;
   // It synced the log before it wrote, and the file after that.
   broken_sync_ = false;
   unflushed_ = false;
@@ -50,8 +49,7 @@ Result<void> SqliteStore::commit() {
   store_groups();
   zones_.store(next_job_);
   if (next_job_dirty_) set_meta_.bind(1, "next_job").bind(2, std::int64_t(next_job_)).run();
-  if (now_.steady_ms - kept_clock_.steady_ms >= kClockKeptEvery &&
-      sqlite3_total_changes(db_.raw())) {
+  if (now_.steady_ms - kept_clock_.steady_ms >= kClockKeptEvery) {
     set_meta_.bind(1, "real_ms").bind(2, now_.real_ms).run();
     set_meta_.bind(1, "steady_ms").bind(2, now_.steady_ms).run();
     kept_clock_ = now_;
