@@ -53,9 +53,9 @@ House::House(Scenario& scenario, const HouseOptions& o) : options(o), scenario_(
   pool_page = make_descriptor();
   socket = make_descriptor();
   for (std::uint32_t w = 0; w < options.workers; ++w) {
-    worker_events[w] = make_eventfd();
-    colleagues[w] = make_eventfd();
-    links[w] = make_descriptor();
+    worker_events.push_back(make_eventfd());
+    colleagues.push_back(make_eventfd());
+    links.push_back(make_descriptor());
     if (!options.hands) start_worker(w);
   }
   if (options.mortal)

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "client/channel_impl.hpp"
 #include "common/doorbell.hpp"
@@ -65,7 +66,7 @@ class House {
   jobring::PoolPage* page;
   int segments[kChannelsMax], client_events[kChannelsMax];
   int doorbell_page, pool_page, socket;
-  int worker_events[4], colleagues[4], links[4];
+  std::vector<int> worker_events, colleagues, links;
   void* memory_of(int descriptor) const;
   std::uint32_t worker_of(int link) const;
 

@@ -19,7 +19,7 @@ namespace explore {
 namespace {
 
 constexpr int kFirst = 1 << 20;  // far above what the real kernel gives
-constexpr int kMost = 64;
+constexpr int kMost = 512;
 
 struct Watch {
   int event;

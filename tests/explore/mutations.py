@@ -141,15 +141,13 @@ STEPS = [
 
 # Orders that may be weakened without the explorer seeing it, and why they stay: by file, text of the
 # line, and step.
-MANY_WORKERS = ("needed where sleeping bits stand in several words, which is with more than 64 "
-                "workers: the explorer runs three")
 KEPT = {
     ("worker/claimer.cpp",
      "page_.sleeping[index_ / 64].fetch_and(~(std::uint64_t{1} << (index_ % 64)),",
-     "seq_cst -> acq_rel"): MANY_WORKERS,
-    ("daemon/recovery.cpp",
-     "page.sleeping[index / 64].fetch_and(~(std::uint64_t{1} << (index % 64)),",
-     "seq_cst -> acq_rel"): MANY_WORKERS,
+     "seq_cst -> acq_rel"):
+        "begin() looks at the others' sleeping bits before it looks for what is left, seq_cst and at "
+        "this same word: that orders it as well. With more than 64 workers it may look at another "
+        "word only",
     ("common/submission_ring.hpp", "head_seen_ = lines_->head.load(std::memory_order_acquire);",
      "acquire -> relaxed"):
         "without it the cell could be overwritten before the worker that moved the head has read it: "
