@@ -58,22 +58,28 @@ namespace {
 // What a step did, as points are named: the place after it.
 void count_step(KillPoint& point, const Tracee& victim, bool call, bool change) {
   if (call) {
-    point = {point.calls + 1, 0, 0, victim.last_call(), false};
-  } else if (change) {
-    point = {point.calls, point.changes + 1, 0, point.call, false};
+    point = {point.calls + 1, 0, 0, 0, victim.last_call(), false};
+    return;
+  }
+  ++point.since_call;
+  if (change) {
+    ++point.changes;
+    point.steps = 0;
   } else {
     ++point.steps;
   }
 }
 
 bool is_past(const KillPoint& here, const KillPoint& point) {
-  return std::tie(here.calls, here.changes, here.steps) >
-         std::tie(point.calls, point.changes, point.steps);
+  if (here.calls != point.calls) return here.calls > point.calls;
+  return here.since_call > point.since_call &&
+         std::tie(here.changes, here.steps) > std::tie(point.changes, point.steps);
 }
 
 bool same_place(const KillPoint& here, const KillPoint& point) {
-  return std::tie(here.calls, here.changes, here.steps, here.call) ==
-         std::tie(point.calls, point.changes, point.steps, point.call);
+  if (here.calls != point.calls || here.call != point.call) return false;
+  return here.changes == point.changes ? here.steps == point.steps
+                                       : here.since_call == point.since_call;
 }
 
 // For those who want to know why points are missed.

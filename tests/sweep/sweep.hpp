@@ -10,7 +10,8 @@
 // A point is named by what others saw before it: so many system calls, then so many changes, then
 // so many instructions. The victim runs through its system calls at full speed and is stepped from
 // the last one. So a point is found again even where formatting a pid or the time of day takes an
-// instruction more or less than in the first pass.
+// instruction more or less than in the first pass. Where there have been more or fewer changes, as
+// a word was given the value that it had, the instructions since the system call decide.
 #pragma once
 
 #include <cstdint>
@@ -25,11 +26,12 @@
 namespace jobring::test {
 
 struct KillPoint {
-  std::uint32_t calls = 0;    // system calls that have returned
-  std::uint32_t changes = 0;  // of shared memory since the last of them
-  std::uint32_t steps = 0;    // instructions since the last of all these
-  long call = -1;             // number of the last system call
-  bool asleep = false;        // in the system call that this point stands at
+  std::uint32_t calls = 0;       // system calls that have returned
+  std::uint32_t changes = 0;     // of shared memory since the last of them
+  std::uint32_t steps = 0;       // instructions since the last of all these
+  std::uint32_t since_call = 0;  // instructions since the last system call, changes or not
+  long call = -1;                // number of the last system call
+  bool asleep = false;           // in the system call that this point stands at
 };
 
 std::string to_string(const KillPoint& point);
