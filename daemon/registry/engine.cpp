@@ -148,7 +148,9 @@ void Engine::handle(const Caller& caller, const RegistryRequest& r, std::int64_t
       return core_.refuse(call, RegistryStatus::wrong_params,
                           "it exists with other parameters than those asked for");
     }
-    if (object->def.ephemeral && object->users.count(session->id) == 0) {
+    // Who looks at an object of any type, or changes its permissions, does not use it.
+    if (op.type != ObjectType::none && object->def.ephemeral &&
+        object->users.count(session->id) == 0) {
       if (!core_.make_room(call, kUseCost)) return;
       core_.store.use(*object, *session);
     }

@@ -166,8 +166,9 @@ TEST_CASE("clients that come and go leave no descriptor mapping or session behin
   CHECK_EQ(descriptors(getpid()), own);
   CHECK_EQ(segments(getpid()), ours);
   CHECK(eventually([&] {
-    return descriptors(daemon.pid()) == daemon_fds && segments(daemon.pid()) == daemon_maps &&
-           descriptors(service) == service_fds && segments(service) == service_maps;
+    // Not equal: the connections with which we asked whether all is settled may have counted too.
+    return descriptors(daemon.pid()) <= daemon_fds && segments(daemon.pid()) <= daemon_maps &&
+           descriptors(service) <= service_fds && segments(service) <= service_maps;
   }));
   CHECK_EQ(Semaphore(registry, "s", 1000000).value(), 1000000);
   CHECK_EQ(registry.info("e")->waiters, 0);

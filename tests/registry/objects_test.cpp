@@ -115,6 +115,14 @@ TEST_CASE("an ephemeral object vanishes with the last session that uses it, othe
   CHECK(r.engine->sessions() == std::vector<std::uint64_t>{A});
 }
 
+TEST_CASE("who only looks at an ephemeral object does not keep it") {
+  Registry r;
+  r.ask(A, flagged(valued(on(Op::list_append), "item"), kEphemeral));
+  CHECK(r.ask(B, plain(Op::info)).status == Status::ok);
+  r.end(A);
+  CHECK(r.ask(B, plain(Op::info)).status == Status::not_found);
+}
+
 TEST_CASE("limits push back, and what was refused left nothing behind") {
   RegistryConfig config;
   config.objects_max = 4;
