@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <memory>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -21,15 +20,9 @@ std::shared_mutex& gate() {
   return one;
 }
 
-using Closed = std::function<void()>;
-
-// What goes through the socket beside the descriptor. The receiver owns it.
-struct Parcel {
-  Closed* closed;
-};
-
-bool send(int socket, int fd, Parcel parcel) {
-  iovec data{&parcel, sizeof parcel};
+bool send(int socket, int fd) {
+  char byte = 0;
+  iovec data{&byte, 1};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
   msghdr message{};
   message.msg_iov = &data;
@@ -41,12 +34,13 @@ bool send(int socket, int fd, Parcel parcel) {
   head->cmsg_type = SCM_RIGHTS;
   head->cmsg_len = CMSG_LEN(sizeof fd);
   std::memcpy(CMSG_DATA(head), &fd, sizeof fd);
-  return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == ssize_t(sizeof parcel);
+  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
 }
 
-// -1: there was no descriptor in it.
-int receive(int socket, Parcel& parcel) {
-  iovec data{&parcel, sizeof parcel};
+// -1: there was none.
+int receive(int socket) {
+  char byte = 0;
+  iovec data{&byte, 1};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
   msghdr message{};
   message.msg_iov = &data;
@@ -64,62 +58,25 @@ int receive(int socket, Parcel& parcel) {
   return fd;
 }
 
-void close_and_tell(int fd, Parcel parcel) {
-  const std::unique_ptr<Closed> closed(parcel.closed);
+// A thread with a table of its own, in which there is nothing but stderr and `socket`: closes what
+// comes through that. While it makes its copies somebody holds the gate, so none is the last one.
+void close_there(int socket, const std::function<void()>& closed) {
+  if (syscall(SYS_unshare, CLONE_FILES) != 0) {
+    ::close(socket);  // of the table that we share: who waits for us sees the end
+    return;
+  }
+  dup2(socket, 0);
+  syscall(SYS_close_range, 1u, 1u, 0u);
+  syscall(SYS_close_range, 3u, ~0u, 0u);
+  const char ready = 1;
+  if (::send(0, &ready, 1, MSG_NOSIGNAL) != 1) return;
+  const int fd = receive(0);
+  if (fd < 0) return;
   // Not before the sender has closed its own, or that would be the last one.
   spawn_gate().unlock();
-  if (fd >= 0) ::close(fd);  // here it may wait
-  (*closed)();
+  ::close(fd);  // here it may wait
+  closed();
 }
-
-// The other table. Its threads never end.
-class OtherTable {
- public:
-  // With the gate held exclusively, so that no copy made here is ever the last one.
-  OtherTable() {
-    int sockets[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) return;
-    UniqueFd ours(sockets[0]), theirs(sockets[1]);
-    try {
-      std::thread([socket = theirs.get()] { run(socket); }).detach();
-    } catch (const std::system_error&) {
-      return;
-    }
-    // It has a table of its own now, or has given up.
-    char ready = 0;
-    ssize_t n;
-    do {
-      n = recv(ours.get(), &ready, 1, 0);
-    } while (n < 0 && errno == EINTR);
-    if (n == 1 && ready != 0) ours_ = std::move(ours);
-  }
-  bool there() const { return bool(ours_); }
-  bool take(int fd, Parcel parcel) { return send(ours_.get(), fd, parcel); }
-
- private:
-  static void run(int socket) {
-    char ready = syscall(SYS_unshare, CLONE_FILES) == 0 ? 1 : 0;
-    if (ready != 0) {
-      // Keeps stderr, for what sanitizers have to say.
-      dup2(socket, 0);
-      syscall(SYS_close_range, 3u, ~0u, 0u);
-      socket = 0;
-    }
-    if (::send(socket, &ready, 1, MSG_NOSIGNAL) != 1 || ready == 0) return;
-    for (;;) {
-      Parcel parcel{};
-      const int fd = receive(socket, parcel);
-      if (parcel.closed == nullptr) return;
-      try {
-        std::thread(close_and_tell, fd, parcel).detach();
-      } catch (const std::system_error&) {
-        close_and_tell(fd, parcel);
-      }
-    }
-  }
-
-  UniqueFd ours_;
-};
 
 }  // namespace
 
@@ -129,11 +86,26 @@ std::shared_lock<std::shared_mutex> spawn_gate() {
 
 bool close_in_other_table(UniqueFd& fd, const std::function<void()>& closed) {
   const std::unique_lock nobody_spawns(gate());
-  static OtherTable& table = *new OtherTable;
-  if (!table.there()) return false;
-  auto parcel = std::make_unique<Closed>(closed);
-  if (!table.take(fd.get(), {parcel.get()})) return false;
-  (void)parcel.release();
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) return false;
+  const UniqueFd ours(sockets[0]);
+  UniqueFd theirs(sockets[1]);
+  try {
+    std::thread(close_there, theirs.get(), closed).detach();
+  } catch (const std::system_error&) {
+    return false;
+  }
+  char ready = 0;
+  ssize_t n;
+  do {
+    n = recv(ours.get(), &ready, 1, 0);
+  } while (n < 0 && errno == EINTR);
+  if (n != 1) {
+    (void)theirs.release();  // it has closed that
+    return false;
+  }
+  theirs.reset();
+  if (!send(ours.get(), fd.get())) return false;
   fd.reset();  // not the last one: the other stays open as long as we hold the gate
   return true;
 }
