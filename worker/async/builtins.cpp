@@ -40,7 +40,7 @@ void reply(JobRun& job, std::string_view first, std::string_view second = {}) {
   unsigned char* room = job.reserve(first.size() + second.size());
   if (room == nullptr) return;  // too big: reserve() has said so
   std::memcpy(room, first.data(), first.size());
-  std::memcpy(room + first.size(), second.data(), second.size());
+  if (!second.empty()) std::memcpy(room + first.size(), second.data(), second.size());
   job.commit(first.size() + second.size());
 }
 
