@@ -86,27 +86,6 @@ double memory(const Daemon& daemon) {
   return sum;
 }
 
-// The most that the machine's processors do, one process each.
-double bare_compute(double duration) {
-  const long n = sysconf(_SC_NPROCESSORS_ONLN);
-  auto* counts = static_cast<double*>(shared_memory(std::size_t(n) * sizeof(double)));
-  std::vector<pid_t> children;
-  for (long i = 0; i < n; ++i) {
-    children.push_back(in_child([=] {
-      const double begin = seconds();
-      std::uint64_t done = 0, x = 0;
-      for (; seconds() - begin < duration; ++done) x += choosing::compute();
-      counts[i] = x != 0 ? double(done) / (seconds() - begin) : 0;
-    }));
-  }
-  double sum = 0;
-  for (long i = 0; i < n; ++i) {
-    wait_child(children[std::size_t(i)]);
-    sum += counts[i];
-  }
-  return sum;
-}
-
 void print(const char* kind, const std::string& model, std::vector<double> rates, double mib) {
   const auto [low, high] = std::minmax_element(rates.begin(), rates.end());
   std::printf("%s\t%s\t%.0f\t%.0f\t%.0f\t%.1f\n", kind, model.c_str(), median(rates), *low, *high,
@@ -116,9 +95,6 @@ void print(const char* kind, const std::string& model, std::vector<double> rates
 
 void run(const Settings& settings, const choosing::Server& server) {
   std::printf("# kind\tpool\tjobs/s\tleast\tmost\tMiB\n");
-  std::vector<double> bare;
-  for (int i = 0; i < settings.rounds; ++i) bare.push_back(bare_compute(settings.seconds));
-  print("CPU-bound", "bare loop", bare, 0);
   const std::string payload = std::to_string(server.port);
   for (const Kind& kind : kKinds) {
     for (const Model& model : models(settings)) {

@@ -14,15 +14,12 @@ set tics scale 0
 set key outside right center reverse Left samplen 1 spacing 1.3
 set xrange [-0.5:2.5]
 set xtics ("CPU-bound\n1 ms of a processor" 0, "blocking\nwaits 10 ms in a call" 1, "IO-bound\nasks a server that takes 10 ms" 2)
-# Pools in the order of the table, without the bare loop.
+# Pools in the order of the table.
 pools = system(sprintf("awk -F'\\t' '$1 == \"blocking\" {gsub(\" \", \"~\", $2); print $2}' %s", table))
 colours = '#1f4e79 #2e86c1 #7fb3d5 #aed6f1 #b9770e #f0b27a'
 width = 0.8 / words(pools)
 plain(name) = system(sprintf("echo '%s' | tr '~' ' '", name))
 kind(name) = name eq 'CPU-bound' ? 0 : name eq 'blocking' ? 1 : 2
-bare = real(system(sprintf("awk -F'\\t' '$2 == \"bare loop\" {print $3}' %s", table)))
-set arrow 1 from -0.45,bare to 0.45,bare nohead linecolor '#c0392b' dashtype 2 front
-set label 1 'all processors, no queue' at -0.45,bare*1.25 textcolor '#c0392b' front font ',11'
 plot for [i=1:words(pools)] table \
   using (stringcolumn(2) eq plain(word(pools, i)) ? kind(stringcolumn(1)) + (i - 0.5 - words(pools) / 2.0) * width : NaN):3:(width * 0.9) \
   with boxes linecolor rgb word(colours, i) title plain(word(pools, i))
