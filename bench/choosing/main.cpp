@@ -17,7 +17,6 @@
 #include <jobring/jobring.hpp>
 
 #include "bench/choosing/server.hpp"
-#include "bench/choosing/work.hpp"
 #include "bench/daemon.hpp"
 #include "bench/measure.hpp"
 
