@@ -102,7 +102,8 @@ Result<std::unique_ptr<Channel::Impl>> Channel::Impl::open(std::shared_ptr<detai
   event.events = EPOLLIN | EPOLLET;
   epoll_event hangup{};
   hangup.events = EPOLLRDHUP;
-  // An eventfd counts for ever; a socket has to be emptied, for it could not be rung once it is full.
+  // An eventfd counts for ever; a socket has to be emptied, for it could not be rung once it is
+  // full.
   struct stat kind;
   epoll_event bell = event;
   if (fstat(impl->event_.get(), &kind) == 0 && S_ISSOCK(kind.st_mode)) bell.data.u32 = kEmptyIt;
@@ -246,8 +247,9 @@ std::span<const Completion> Channel::Impl::reap(std::size_t max) {
   }
   for (std::size_t i = 0; i < count; ++i) {
     const CompletionWord done(words[i]);
-    // A word whose slot moved on was reaped by a rescan before it was published. A job that was given
-    // up as lost stays that, though a worker that outlived its supervisor for a moment ended it.
+    // A word whose slot moved on was reaped by a rescan before it was published. A job that was
+    // given up as lost stays that, though a worker that outlived its supervisor for a moment ended
+    // it.
     const Local& local = local_[done.index()];
     if (local.outstanding && !local.unrun && done.announces(view_.slot(done.index()).word()))
       complete(done.index());

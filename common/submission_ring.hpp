@@ -23,7 +23,8 @@
 // it; the next worker finds the slot taken, helps the head over it, and recovery deals with the
 // slot. A client that dies between writing a cell and moving the tail takes its channel with it.
 //
-// Atomic is std::atomic in the product (shared_atomic.hpp); tests put instrumented ones in its place.
+// Atomic is std::atomic in the product (shared_atomic.hpp); tests put instrumented ones in its
+// place.
 #pragma once
 
 #include <algorithm>
@@ -40,8 +41,8 @@ namespace jobring {
 template <template <class> class Atomic = SharedAtomic>
 struct SubmissionLines {
   alignas(kCacheLine) Atomic<std::uint64_t> tail;  // written by the client
-  // The word of the last cell before the tail: who polls the tail has it in its cache, and may fetch
-  // that slot while it still waits for the cell. A hint only.
+  // The word of the last cell before the tail: who polls the tail has it in its cache, and may
+  // fetch that slot while it still waits for the cell. A hint only.
   Atomic<std::uint64_t> last;
   alignas(kCacheLine)
       Atomic<std::uint64_t> head;  // moved by workers, and by the client over cancelled jobs
