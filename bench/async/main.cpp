@@ -37,6 +37,7 @@ double run(const char* handler, const std::string& payload, int count) {
   all.reserve(std::size_t(count));
   const auto begin = Clock::now();
   for (int i = 0; i < count; ++i) all.push_back(pool.submit(handler, payload));
+  jobring::wait(all);  // woken once for many, as a caller who wants them all would be
   for (const jobring::Future& f : all) {
     if (f.result().ok()) continue;
     std::fprintf(stderr, "%s\n", f.result().text().c_str());
