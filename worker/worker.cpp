@@ -14,6 +14,7 @@
 #include "worker/exec/run_command.hpp"
 #include "worker/leave.hpp"
 #include "worker/private_memory.hpp"
+#include "worker/spin.hpp"
 #include "worker/wait_set.hpp"
 
 namespace jobring {
@@ -107,22 +108,11 @@ void Worker::run_one(WorkerChannel& channel, const Claim& claim, std::uint64_t s
 // ---- waiting
 
 bool Worker::spin() {
-  const std::uint64_t budget = spin_.budget();
-  if (budget == 0) return false;
-  const std::uint64_t start = time_;
-  do {
-    for (int i = 0; i < kLooksPerYield; ++i) {
-      if (const Batch batch = claimer_.look()) {
-        run_batch(batch);
-        spin_.found();
-        return true;
-      }
-    }
-    if (time_ - start > kLookFirst) sched_yield();
-    time_ = now_ns();
-  } while (time_ - start < budget);
-  spin_.in_vain();
-  return false;
+  return jobring::spin(spin_, time_, [this] {
+    const Batch batch = claimer_.look();
+    if (batch) run_batch(batch);
+    return bool(batch);
+  });
 }
 
 void Worker::sleep() {

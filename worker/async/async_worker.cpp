@@ -2,7 +2,6 @@
 
 #include "worker/async/async_worker.hpp"
 
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@
 #include "worker/job_timer.hpp"
 #include "worker/leave.hpp"
 #include "worker/private_memory.hpp"
+#include "worker/spin.hpp"
 #include "worker/wait_set.hpp"
 
 namespace jobring {
@@ -267,21 +267,8 @@ void AsyncWorker::follow_close(std::uint32_t channel, Order& order) {
 // Looks for work for a while before it sleeps; only with no job in flight, whose events would wait.
 bool AsyncWorker::spin() {
   if (!jobs_.empty()) return false;
-  const std::uint64_t budget = spin_.budget();
-  if (budget == 0) return false;
-  const std::uint64_t start = now_ns();
-  do {
-    for (int i = 0; i < kLooksPerYield; ++i) {
-      if (claim_and_start()) {
-        spin_.found();
-        return true;
-      }
-    }
-    if (time_ - start > kLookFirst) sched_yield();
-    time_ = now_ns();
-  } while (time_ - start < budget);
-  spin_.in_vain();
-  return false;
+  time_ = now_ns();
+  return jobring::spin(spin_, time_, [this] { return claim_and_start(); });
 }
 
 void AsyncWorker::watch_bells() {

@@ -1,6 +1,5 @@
 #include "daemon/registry/service/service.hpp"
 
-#include <sched.h>
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "common/registry_pool.hpp"
 #include "worker/completion.hpp"
 #include "worker/leave.hpp"
+#include "worker/spin.hpp"
 #include "worker/wait_set.hpp"
 
 namespace jobring::registry {
@@ -247,22 +247,11 @@ void Service::tick() {
 }
 
 bool Service::spin() {
-  const std::uint64_t budget = spin_.budget();
-  if (budget == 0) return false;
-  const std::uint64_t start = now_;
-  do {
-    for (int i = 0; i < kLooksPerYield; ++i) {
-      if (const Batch batch = claimer_.look()) {
-        serve(batch);
-        spin_.found();
-        return true;
-      }
-    }
-    if (now_ - start > kLookFirst) sched_yield();
-    now_ = now_ns();
-  } while (now_ - start < budget);
-  spin_.in_vain();
-  return false;
+  return jobring::spin(spin_, now_, [this] {
+    const Batch batch = claimer_.look();
+    if (batch) serve(batch);
+    return bool(batch);
+  });
 }
 
 void Service::sleep() {
