@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "daemon/keeper/job.hpp"
+#include "common/keeper/job.hpp"
 
 namespace jobring::keeper {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "daemon/keeper/job.hpp"
+#include "common/keeper/job.hpp"
 
 namespace jobring::keeper {
 

@@ -31,24 +31,10 @@
 #include <vector>
 
 #include "common/result.hpp"
-#include "daemon/keeper/job.hpp"
+#include "common/keeper/job.hpp"
+#include "common/keeper/query.hpp"
 
 namespace jobring::keeper {
-
-struct Submitted {
-  enum class Status : std::uint8_t {
-    stored,
-    duplicate,       // its unique key is taken, by `id`
-    no_such_job,     // depends on what is not there: `id`
-    cannot_succeed,  // depends on the success of one that ended without: `id`
-    no_such_group,   // or it is sealed
-    bad,             // makes no sense: an empty handler or pool, a step below 1, ...
-  };
-  Status status = Status::stored;
-  JobId id = 0;             // of the job; of the group if an array was asked for
-  std::uint32_t count = 1;  // members of the array: id + 1 ... id + count
-  JobId replaced = 0;       // cancelled for it
-};
 
 struct Taken {
   JobId id = 0;
@@ -79,32 +65,6 @@ struct Running {
   bool stop_wanted = false;
 };
 
-// Which jobs: those that fit all that is said.
-struct Selector {
-  std::vector<std::pair<JobId, JobId>> ids{};  // ranges, both ends included; empty: all
-  std::string_view pool{};
-  std::uint32_t states = 0;  // bits, 1 << JobState; 0: all
-  std::string_view tag{};
-  std::string_view name{};
-  std::optional<std::uint32_t> uid{};
-  std::int64_t ended_before_ms = 0;  // real
-};
-
-enum class Verb : std::uint8_t {
-  hold,     // delayed, ready, failed → held
-  release,  // held → where it was
-  cancel,   // all that have not ended → cancelled; running ones are only marked
-  bury,     // delayed, ready, failed, held → dead
-  kick,     // dead, delayed, failed → ready, with all retries
-  retry,    // succeeded, dead, cancelled → ready, with all retries
-  edit,     // delayed, ready, failed, held: as Edit says
-  remove,   // succeeded, dead, cancelled: forgotten
-};
-struct Edit {
-  std::optional<std::int32_t> priority{};
-  std::optional<std::string_view> pool{};
-  std::optional<std::uint64_t> delay_ms{};  // from now
-};
 struct Applied {
   std::uint32_t changed = 0;
   std::uint32_t unfit = 0;    // selected, but the verb means nothing in their state
@@ -115,25 +75,6 @@ struct Applied {
 struct ListPage {
   std::vector<JobView> jobs;  // newest first
   JobId next = 0;             // go on below this one; 0: that was all
-};
-
-struct Counts {
-  std::string pool;
-  bool paused = false;
-  std::array<std::uint64_t, kJobStates> jobs{};  // by state
-};
-
-struct GroupView {
-  JobId id = 0;
-  std::uint64_t size = 0, open = 0, bad = 0;  // members; not ended; ended without success
-  bool sealed = false;
-};
-
-struct CronEntry {
-  std::string name;
-  std::string schedule;                   // opaque to the store: text, zone, policy, specification
-  std::int64_t next_ms = 0, last_ms = 0;  // real
-  bool operator==(const CronEntry&) const = default;
 };
 
 class Store {

@@ -17,7 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "daemon/keeper/job_codec.hpp"
+#include "common/keeper/job_codec.hpp"
 #include "daemon/keeper/sqlite/in_flight.hpp"
 #include "daemon/keeper/sqlite/sqlite_store.hpp"
 #include "daemon/keeper/sqlite/zones.hpp"

@@ -1,6 +1,6 @@
 #include "daemon/keeper/sqlite/in_flight.hpp"
 
-#include "daemon/keeper/packer.hpp"
+#include "common/keeper/packer.hpp"
 
 namespace jobring::keeper {
 

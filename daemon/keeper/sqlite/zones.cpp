@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "daemon/keeper/packer.hpp"
+#include "common/keeper/packer.hpp"
 
 namespace jobring::keeper {
 namespace {

@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "daemon/keeper/job.hpp"
+#include "common/keeper/job.hpp"
 #include "daemon/keeper/sqlite/database.hpp"
 
 namespace jobring::keeper {

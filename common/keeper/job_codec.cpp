@@ -1,4 +1,4 @@
-#include "daemon/keeper/job_codec.hpp"
+#include "common/keeper/job_codec.hpp"
 
 namespace jobring::keeper {
 namespace {

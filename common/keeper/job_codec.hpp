@@ -16,8 +16,8 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/keeper/job.hpp"
-#include "daemon/keeper/packer.hpp"
+#include "common/keeper/job.hpp"
+#include "common/keeper/packer.hpp"
 
 namespace jobring::keeper {
 
