@@ -26,14 +26,15 @@ struct Fields;
   };
 #define F(field) visit(#field, m.field);
 
-JOBRING_MESSAGE(OpenRequest, "open", F(version) F(pool) F(slots) F(pass_stdio) F(client))
+JOBRING_MESSAGE(OpenRequest, "open",
+                F(version) F(pool) F(slots) F(pass_stdio) F(client) F(kept) F(uid) F(gid))
 JOBRING_MESSAGE(CloseRequest, "close", F(pool) F(channel))
 JOBRING_MESSAGE(KillRequest, "kill", F(pool) F(channel) F(slot) F(generation) F(signal))
 JOBRING_MESSAGE(PingRequest, "ping", F(pool))
 JOBRING_MESSAGE(StatusRequest, "status", )
 JOBRING_MESSAGE(OpenReply, "opened",
                 F(channel) F(ready_bit) F(slots) F(max_payload) F(max_result) F(extent_cache)
-                    F(spin_ns) F(workers))
+                    F(spin_ns) F(workers) F(adopted))
 JOBRING_MESSAGE(PongReply, "pong", F(version) F(pid) F(uptime_ms))
 JOBRING_MESSAGE(StatusReply, "status", )
 JOBRING_MESSAGE(ErrorReply, "error", F(kind) F(what) F(where) F(hint))
@@ -59,24 +60,19 @@ JOBRING_MESSAGE(Drain, "drain", )
 JOBRING_MESSAGE(RegistryStart, "registry",
                 F(memory) F(objects) F(objects_per_user) F(memory_per_user) F(value_max)
                     F(reply_max) F(waiters) F(waiters_per_user) F(waiting_memory))
+JOBRING_MESSAGE(KeeperStart, "keeper",
+                F(state_dir) F(request_max) F(reply_max) F(ageing) F(keep_ms) F(output_max)
+                    F(outputs_max) F(tail) F(flush_ms) F(lost_limit) F(window) F(events) F(jobs_max)
+                        F(jobs_per_user) F(pools))
+JOBRING_MESSAGE(KeptChannels, "kept", F(channels) F(last))
 JOBRING_MESSAGE(LiveSessions, "sessions", F(sessions) F(last))
+
+// Parts of messages: objects without an op.
+JOBRING_MESSAGE(KeeperPool, nullptr, F(name) F(lanes) F(slots) F(max_payload) F(max_result) F(rate))
+JOBRING_MESSAGE(KeptName, nullptr, F(pool) F(uid) F(gid))
 
 #undef F
 #undef JOBRING_MESSAGE
-
-template <class Variant>
-std::string encode_any(const Variant& message) {
-  return std::visit(
-      [](const auto& m) {
-        using Message = std::decay_t<decltype(m)>;
-        Json json;
-        json["op"] = Fields<Message>::op;
-        Fields<Message>::each(m, [&](const char* name, const auto& value) { json[name] = value; });
-        // Text from users (names) may not be UTF-8: replace what is not, rather than throw.
-        return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-      },
-      message);
-}
 
 template <class T>
 void read_field(const Json& value, T& field) {
@@ -93,10 +89,8 @@ void read_field(const Json& value, T& field) {
   value.get_to(field);
 }
 
-template <class Message, class Variant>
-bool try_decode(const Json& json, const std::string& op, Variant& out) {
-  if (op != Fields<Message>::op) return false;
-  Message message;
+template <class Message>
+void read_fields(const Json& json, Message& message) {
   Fields<Message>::each(message, [&](const char* name, auto& value) {
     const auto found = json.find(name);
     if (found == json.end()) return;
@@ -106,6 +100,46 @@ bool try_decode(const Json& json, const std::string& op, Variant& out) {
       throw std::runtime_error("field \"" + std::string(name) + "\": " + e.what());
     }
   });
+}
+
+template <class T>
+concept MessagePart = std::is_same_v<T, KeeperPool> || std::is_same_v<T, KeptName>;
+
+}  // namespace
+
+// Found by nlohmann when such a part is read or written.
+template <MessagePart T>
+void to_json(Json& json, const T& part) {
+  json = Json::object();
+  Fields<T>::each(part, [&](const char* name, const auto& value) { json[name] = value; });
+}
+template <MessagePart T>
+void from_json(const Json& json, T& part) {
+  if (!json.is_object()) throw std::runtime_error("not an object");
+  read_fields(json, part);
+}
+
+namespace {
+
+template <class Variant>
+std::string encode_any(const Variant& message) {
+  return std::visit(
+      [](const auto& m) {
+        using Message = std::decay_t<decltype(m)>;
+        Json json;
+        json["op"] = Fields<Message>::op;
+        Fields<Message>::each(m, [&](const char* name, const auto& value) { json[name] = value; });
+        // Text from users (names) may not be UTF-8: replace what is not, rather than throw.
+        return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+      },
+      message);
+}
+
+template <class Message, class Variant>
+bool try_decode(const Json& json, const std::string& op, Variant& out) {
+  if (op != Fields<Message>::op) return false;
+  Message message;
+  read_fields(json, message);
   out = std::move(message);
   return true;
 }

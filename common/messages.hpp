@@ -28,12 +28,18 @@ namespace jobring {
 // ---- client → supervisor
 
 // Asks for a channel. With pass_stdio, three descriptors come along.
+//
+// `kept` is for the keeper alone: a channel that outlives its session, whose jobs run with the
+// rights of `uid` and `gid`. There is at most one of a pool and uid; who asks again gets that one.
 struct OpenRequest {
   std::uint32_t version = 0;
   std::string pool;
   std::uint32_t slots = 0;  // 0: the pool's
   bool pass_stdio = false;
   std::string client;  // a name for `jobring status`
+  bool kept = false;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
 };
 struct CloseRequest {
   std::string pool;
@@ -67,6 +73,7 @@ struct OpenReply {
   std::uint64_t extent_cache = 0;
   std::uint64_t spin_ns = 0;
   std::uint32_t workers = 0;
+  bool adopted = false;  // a kept channel that was there already, with all that is in it
 };
 struct PongReply {
   std::string version;
@@ -152,7 +159,7 @@ struct ChannelMapped {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint32_t lane = 0;
-  // For the registry only.
+  // For services only.
   std::uint64_t session = 0;            // the channel's, never used again
   std::vector<std::uint32_t> groups{};  // of its client, supplementary
 };
@@ -164,7 +171,7 @@ struct StdioReply {
 struct ChannelClosed {
   std::uint32_t channel = 0;
   std::uint32_t lane = 0;
-  std::uint64_t session = 0;  // for the registry only
+  std::uint64_t session = 0;  // for services only
 };
 struct StopJob {
   std::uint32_t channel = 0;
@@ -180,7 +187,8 @@ struct StopChannel {
   bool all = false;
   std::int32_t signal = 15;
 };
-// Finish what is ready, then exit.
+// Finish what is ready, then exit. To a service: the pools drain, hand them nothing more; its own
+// end is a signal.
 struct Drain {};
 // To the registry, after the welcome. A descriptor: the memory that outlives it.
 struct RegistryStart {
@@ -194,14 +202,59 @@ struct RegistryStart {
   std::uint32_t waiters_per_user = 0;
   std::uint64_t waiting_memory = 0;  // bytes
 };
-// To the registry, after its start: the sessions that live, in as many of these as it takes. It
+// A pool, as the keeper knows it.
+struct KeeperPool {
+  std::string name;
+  std::uint32_t lanes = 0;  // workers
+  std::uint32_t slots = 0;  // of a channel
+  std::uint64_t max_payload = 0;
+  std::uint64_t max_result = 0;
+  std::uint32_t rate = 0;  // jobs started a second, 0: no limit
+
+  bool operator==(const KeeperPool&) const = default;
+};
+// To the keeper, after the welcome. A descriptor: its end of a control socket on which it is a
+// client of this supervisor, and the only one that may ask for kept channels.
+struct KeeperStart {
+  std::string state_dir;          // absolute; it exists
+  std::uint64_t request_max = 0;  // bytes
+  std::uint64_t reply_max = 0;    // bytes
+  std::uint32_t ageing = 0;       // places in the line
+  std::uint64_t keep_ms = 0;      // ended jobs that say nothing else
+  std::uint64_t output_max = 0;   // bytes of one stream of one attempt
+  std::uint64_t outputs_max = 0;  // bytes of all
+  std::uint32_t tail = 0;         // bytes
+  std::uint32_t flush_ms = 0;     // batched durability
+  std::uint32_t lost_limit = 0;   // attempts
+  std::uint32_t window = 0;       // jobs ahead in a pool
+  std::uint32_t events = 0;       // remembered
+  std::uint64_t jobs_max = 0;     // that wait; 0: no limit
+  std::uint64_t jobs_per_user = 0;
+  std::vector<KeeperPool> pools{};
+};
+// A kept channel (OpenRequest::kept) by what it is asked for with.
+struct KeptName {
+  std::string pool;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+
+  bool operator==(const KeptName&) const = default;
+};
+// To the keeper, after its start: the kept channels that there are, in as many of these as it
+// takes.
+struct KeptChannels {
+  std::vector<KeptName> channels;
+  bool last = false;
+};
+// To a service, after its start: the sessions that live, in as many of these as it takes. It
 // hears of the end of each of them, and of those that it maps later, by ChannelClosed.
 struct LiveSessions {
   std::vector<std::uint64_t> sessions;
   bool last = false;
 };
-using WorkerOrder = std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed,
-                                 StopJob, StopChannel, Drain, RegistryStart, LiveSessions>;
+using WorkerOrder =
+    std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed, StopJob,
+                 StopChannel, Drain, RegistryStart, KeeperStart, KeptChannels, LiveSessions>;
 
 std::string encode(const ClientRequest& message);
 std::string encode(const ClientReply& message);

@@ -8,7 +8,6 @@
 #include <bit>
 #include <utility>
 
-#include "common/registry_pool.hpp"
 #include "daemon/log.hpp"
 
 namespace jobring {
@@ -24,11 +23,11 @@ std::uint32_t milliseconds(std::chrono::nanoseconds d) {
 }  // namespace
 
 Pool::Pool(const PoolConfig& config, std::vector<std::string> command, Host host,
-           std::optional<RegistryService> registry)
+           std::unique_ptr<ServiceKind> service)
     : config_(config),
       command_(std::move(command)),
       host_(std::move(host)),
-      registry_(std::move(registry)) {
+      service_(std::move(service)) {
   for (std::uint32_t i = 0; i < config_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(host_.config.restart));
     workers_.back()->index = i;
@@ -39,7 +38,7 @@ Pool::Pool(const PoolConfig& config, std::vector<std::string> command, Host host
 }
 
 Result<void> Pool::start() {
-  const std::size_t size = registry_ ? sizeof(RegistryPage) : sizeof(PoolPage);
+  const std::size_t size = service_ ? service_->page_size() : sizeof(PoolPage);
   auto segment = create_segment(("jobring:pool:" + config_.name).c_str(), size);
   if (!segment) return segment.error();
   auto read_only = reopen_read_only(segment->get());
@@ -155,7 +154,7 @@ void Pool::handle(Worker& worker, const WorkerHello& hello) {
                  config_.modules, config_.strays == Strays::keep, config_.name,
                  to_string(config_.model), config_.lanes_each(), config_.max_in_flight},
          fds);
-    if (registry_) start_registry(worker);
+    if (service_) start_service(worker);
     for (const DoorbellSet& set : doorbells_) send_doorbell(worker, set);
     worker.welcomed = true;
     return;
@@ -165,7 +164,7 @@ void Pool::handle(Worker& worker, const WorkerHello& hello) {
   worker.policy.started();
   log::debug(title(worker) + ": ready with " + std::to_string(hello.handlers.size()) + " handlers");
   if (!broken_reason_.empty()) mend();
-  if (draining_) send(worker, Drain{});
+  if (draining_ || drain_told_) send(worker, Drain{});
 }
 
 void Pool::handle(Worker& worker, const WorkerFailed& failed) {
@@ -194,8 +193,8 @@ void Pool::send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bo
   }
   send(worker,
        ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
-                     channel.peer.gid, lane, registry_ ? channel.session : 0,
-                     registry_ ? channel.peer.groups : std::vector<gid_t>()},
+                     channel.peer.gid, lane, service_ ? channel.session : 0,
+                     service_ ? channel.peer.groups : std::vector<gid_t>()},
        fds);
 }
 
@@ -395,8 +394,8 @@ void Pool::close_channel(std::uint32_t id) {
     });
   }
   for (auto& worker : workers_) {
-    // The registry was told of a session even if it has not mapped it since it started.
-    if (worker->state != WorkerState::running && !(registry_ && worker->welcomed)) continue;
+    // A service was told of a session even if it has not mapped it since it started.
+    if (worker->state != WorkerState::running && !(service_ && worker->welcomed)) continue;
     for (std::uint32_t l = 0; l < worker->lanes.size(); ++l) {
       if (channel.mapped_by[worker->lanes[l].index])
         send(*worker, ChannelClosed{id, l, channel.session});

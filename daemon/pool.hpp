@@ -32,6 +32,7 @@
 #include "daemon/event_loop.hpp"
 #include "daemon/recovery.hpp"
 #include "daemon/restart_policy.hpp"
+#include "daemon/service_kind.hpp"
 #include "daemon/worker_process.hpp"
 
 namespace jobring {
@@ -96,13 +97,6 @@ struct Worker {
   explicit Worker(const RestartConfig& restart) : policy(restart) {}
 };
 
-// What makes a pool that of the registry (pool_registry.cpp): one process, which holds requests for
-// as long as they wait, and memory that outlives it.
-struct RegistryService {
-  UniqueFd memory;
-  RegistryStart settings;
-};
-
 class Pool {
  public:
   // What a pool needs from the supervisor.
@@ -117,7 +111,7 @@ class Pool {
   };
 
   Pool(const PoolConfig& config, std::vector<std::string> command, Host host,
-       std::optional<RegistryService> registry = std::nullopt);
+       std::unique_ptr<ServiceKind> service = nullptr);
 
   Result<void> start();
   // Opens a channel for a peer. The reply's descriptors are borrowed from the returned channel and
@@ -146,7 +140,10 @@ class Pool {
   bool all_down() const;
   bool owns(pid_t pid) const;
   // One of jobring's own, which serves until the others are down.
-  bool is_service() const { return registry_.has_value(); }
+  bool is_service() const { return service_ != nullptr; }
+  // Of a service: the others are about to drain; the others are down (may be called again).
+  void drain_service();
+  void end_service();
 
   const PoolConfig& config() const { return config_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
@@ -192,7 +189,7 @@ class Pool {
   void offer_to_sleeper(Channel& channel);
   void send_doorbell(Worker& worker, const DoorbellSet& set);
   void stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal);
-  void start_registry(Worker& worker);
+  void start_service(Worker& worker);
   void cancel_request(const Channel& channel, std::uint32_t slot, StateWord running);
   void send_cancellations();
   void rearm_all();
@@ -211,11 +208,11 @@ class Pool {
   PoolConfig config_;
   std::vector<std::string> command_;
   Host host_;
-  std::optional<RegistryService> registry_;
-  // Requests that the registry is to cancel, as soon as it reads its orders: by channel and slot,
+  std::unique_ptr<ServiceKind> service_;  // null: an ordinary pool
+  // Requests that the service is to cancel, as soon as it reads its orders: by channel and slot,
   // so that no client can make this long.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> cancellations_;
-  EventLoop::Handle cancel_timer_;
+  EventLoop::Handle cancel_timer_, end_timer_;
   std::uint64_t last_session_ = 0;
   UniqueFd page_segment_, page_read_only_;
   Mapping page_mapping_;
@@ -228,6 +225,7 @@ class Pool {
   std::string start_failure_;   // what the last worker that could not start reported
   CrashList crashed_jobs_;
   bool draining_ = false;
+  bool drain_told_ = false;  // to a service
   bool killing_ = false;
   std::uint64_t crashes_ = 0, past_jobs_ = 0, past_failed_ = 0;
 };

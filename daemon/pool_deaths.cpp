@@ -7,7 +7,6 @@
 #include <cstring>
 #include <sstream>
 
-#include "common/registry_pool.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pool.hpp"
 #include "daemon/printable.hpp"
@@ -76,11 +75,11 @@ Death Pool::describe_death(const Worker& worker) const {
     death.message += death.signal == SIGXCPU ? ": the pool's limits.cpu is used up"
                                              : ": a file outgrew the pool's limits.file_size";
   }
-  if (registry_) {
+  if (service_) {
     // No job of its clients has done it. What may not be done again ends, the rest is answered by
     // the next one.
     death.outcome = Outcome::lost;
-    death.message = "the registry died: locks, permits and waits are lost; " + death.message;
+    death.message = service_->loss() + "; " + death.message;
     return death;
   }
   if (!worker.output.text().empty()) {
@@ -179,10 +178,7 @@ void Pool::settle(Worker& worker) {
       log::warning(line);
     }
   }
-  if (registry_) {
-    page_mapping_.as<RegistryPage>()->lost_tokens.store(~std::uint64_t{0},
-                                                        std::memory_order_seq_cst);
-  }
+  if (service_) service_->died(page());
   for (Lane& lane : worker.lanes) {
     clear_worker(page(), lane.index);
     page().worker(lane.index).jobs.set(0);

@@ -22,7 +22,7 @@ void Pool::kill_job(const KillRequest& request) {
   if (word.generation() < request.generation || slot.job.get() != std::uint32_t(request.generation))
     return;
   if (!word.is(SlotState::running)) return;
-  if (registry_) return cancel_request(channel, request.slot, word);
+  if (service_) return cancel_request(channel, request.slot, word);
   stop_running(channel, request.slot, word, request.signal);
 }
 

@@ -1,6 +1,7 @@
 #include "daemon/registry_pool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/registry_pool.hpp"
 #include "common/segment.hpp"
@@ -22,14 +23,42 @@ PoolConfig registry_pool(const RegistrySettings& settings) {
   return pool;
 }
 
-Result<RegistryService> registry_service(const RegistrySettings& settings) {
+namespace {
+
+class RegistryService final : public ServiceKind {
+ public:
+  RegistryService(UniqueFd memory, const RegistrySettings& settings)
+      : memory_(std::move(memory)), start_{settings.memory,           settings.objects,
+                                           settings.objects_per_user, settings.memory_per_user,
+                                           settings.value_max,        settings.reply_max,
+                                           settings.waiters,          settings.waiters_per_user,
+                                           settings.waiting_memory} {}
+
+  std::size_t page_size() const override { return sizeof(RegistryPage); }
+  void start(pid_t, const Send& send) override {
+    const int memory = memory_.get();
+    send(start_, std::span(&memory, 1));
+  }
+  void died(PoolPage& page) override {
+    reinterpret_cast<RegistryPage&>(page).lost_tokens.store(~std::uint64_t{0},
+                                                            std::memory_order_seq_cst);
+  }
+  std::string loss() const override {
+    return "the registry died: locks, permits and waits are lost";
+  }
+
+ private:
+  const UniqueFd memory_;
+  const RegistryStart start_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ServiceKind>> registry_service(const RegistrySettings& settings) {
   auto memory = create_segment("jobring:registry", settings.memory);
   if (!memory) return memory.error();
-  return RegistryService{
-      std::move(*memory),
-      {settings.memory, settings.objects, settings.objects_per_user, settings.memory_per_user,
-       settings.value_max, settings.reply_max, settings.waiters, settings.waiters_per_user,
-       settings.waiting_memory}};
+  return std::unique_ptr<ServiceKind>(
+      std::make_unique<RegistryService>(std::move(*memory), settings));
 }
 
 }  // namespace jobring

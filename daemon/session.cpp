@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "common/control.hpp"
-#include "common/excerpt.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pool.hpp"
 
@@ -118,13 +117,8 @@ void Session::handle(OpenRequest& request, std::vector<ForeignFd> fds) {
                        {},
                        {}});
   }
-  Pool* pool = host_.find_pool(request.pool);
-  if (pool == nullptr) {
-    return refuse({Errc::unknown_pool,
-                   "there is no pool \"" + excerpt(request.pool) + "\"",
-                   {},
-                   "pools here: " + host_.pool_names()});
-  }
+  auto pool = host_.pool_to_open(request.pool);
+  if (!pool) return refuse(pool.error());
   if (channels_.size() >= host_.max_channels) {
     return refuse({Errc::full,
                    "this client already has " + std::to_string(host_.max_channels) + " channels",
@@ -137,7 +131,7 @@ void Session::handle(OpenRequest& request, std::vector<ForeignFd> fds) {
                    {},
                    "pass pipes, terminals or local files"});
   }
-  auto opened = pool->open_channel(request, peer_, std::move(fds));
+  auto opened = (*pool)->open_channel(request, peer_, std::move(fds));
   if (!opened) return refuse(opened.error());
   channels_.emplace(request.pool, opened->reply.channel);
   reply(opened->reply, opened->fds);

@@ -23,8 +23,9 @@ class Session {
  public:
   struct Host {
     EventLoop& loop;
-    std::function<Pool*(const std::string& name)> find_pool;
-    std::function<std::string()> pool_names;
+    std::function<Pool*(const std::string& name)> find_pool;  // null: there is none
+    // Starts a service that nobody has asked for before.
+    std::function<Result<Pool*>(const std::string& name)> pool_to_open;
     std::function<PongReply()> pong;
     std::function<std::string()> status;
     std::function<void(Session*)> ended;  // destroys the session

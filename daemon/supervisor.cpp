@@ -10,9 +10,7 @@
 #include <algorithm>
 
 #include "common/control.hpp"
-#include "common/registry_pool.hpp"
 #include "daemon/log.hpp"
-#include "daemon/registry_pool.hpp"
 #include "daemon/status.hpp"
 #include "daemon/strays.hpp"
 
@@ -70,37 +68,18 @@ Result<void> Supervisor::start_pools() {
 }
 
 Pool::Host Supervisor::pool_host() {
-  return {loop_,
-          config_,
-          [this] { return strays_gone(); },
-          [this](std::uint32_t channel, const std::string& name, const std::string& reason) {
-            for (auto& [key, session] : sessions_) {
-              if (session->holds(name, channel))
-                session->disconnect(
-                    {Errc::protocol, reason, "channel " + std::to_string(channel), {}});
-            }
-          },
-          [this] { finish_if_down(); },
-          [this] { return oom_.struck(); }};
-}
-
-// When the first client asks for it: a daemon that nobody needs it of starts without.
-Pool* Supervisor::start_registry() {
-  if (!config_.registry.enabled || killing_) return nullptr;
-  const auto fail = [](const Error& error) -> Pool* {
-    log::error("the registry cannot be started: " + error.line());
-    return nullptr;
-  };
-  auto program = find_registry_program();
-  if (!program) return fail(program.error());
-  auto service = registry_service(config_.registry);
-  if (!service) return fail(service.error());
-  auto pool = std::make_unique<Pool>(registry_pool(config_.registry),
-                                     std::vector<std::string>{*program}, pool_host(),
-                                     std::move(*service));
-  if (auto started = pool->start(); !started) return fail(started.error());
-  pools_.push_back(std::move(pool));
-  return pools_.back().get();
+  return {
+      loop_,
+      config_,
+      [this] { return strays_gone(); },
+      [this](std::uint32_t channel, const std::string& name, const std::string& reason) {
+        for (auto& [key, session] : sessions_) {
+          if (session->holds(name, channel))
+            session->disconnect({Errc::protocol, reason, "channel " + std::to_string(channel), {}});
+        }
+      },
+      [this] { finish_if_down(); },
+      [this] { return oom_.struck(); }};
 }
 
 Result<int> Supervisor::run() {
@@ -114,6 +93,7 @@ Result<int> Supervisor::run() {
     log::info("jobringd " JOBRING_VERSION " listens on " + listener_->path() +
               ", pools: " + pool_names());
   }
+  start_keeper_if_used();
   notify_.ready("pools: " + pool_names());
   if (const auto interval = notify_.watchdog_interval()) {
     // A timer that sets itself again: it stops when this loop does, and that is the point.
@@ -127,6 +107,7 @@ Result<int> Supervisor::run() {
     loop_.run();
   }
   sessions_.clear();
+  keeper_session_.reset();
   log::info("ends");
   log::flush();
   return timed_out_ ? 1 : 0;
@@ -185,32 +166,33 @@ std::size_t Supervisor::sessions_of(uid_t uid) const {
          }));
 }
 
-void Supervisor::add_session(UniqueFd socket, Peer peer) {
-  auto session = std::make_unique<Session>(
-      std::move(socket), peer,
-      Session::Host{
-          loop_, [this](const std::string& name) { return find_pool(name); },
-          [this] { return pool_names(); },
-          [this] {
-            const auto up = std::chrono::steady_clock::now() - started_;
-            return PongReply{
-                JOBRING_VERSION, getpid(),
-                std::uint64_t(std::chrono::duration_cast<std::chrono::milliseconds>(up).count())};
-          },
-          [this] {
-            const auto up = std::chrono::steady_clock::now() - started_;
-            const PongReply pong{
-                JOBRING_VERSION, getpid(),
-                std::uint64_t(std::chrono::duration_cast<std::chrono::milliseconds>(up).count())};
+Session::Host Supervisor::session_host() {
+  const auto pong = [this] {
+    const auto up = std::chrono::steady_clock::now() - started_;
+    return PongReply{
+        JOBRING_VERSION, getpid(),
+        std::uint64_t(std::chrono::duration_cast<std::chrono::milliseconds>(up).count())};
+  };
+  return {loop_,
+          [this](const std::string& name) { return find_pool(name); },
+          [this](const std::string& name) { return pool_to_open(name); },
+          pong,
+          [this, pong] {
             return status_json(
-                {pong, listener_ ? listener_->path() : "", sessions_.size(), draining_}, pools_);
+                {pong(), listener_ ? listener_->path() : "", sessions_.size(), draining_}, pools_);
           },
-          [this](Session* ended) { end_session(ended); }, config_.max_channels_per_client,
-          config_.max_clients_per_user});
+          [this](Session* ended) { end_session(ended); },
+          config_.max_channels_per_client,
+          config_.max_clients_per_user};
+}
+
+void Supervisor::add_session(UniqueFd socket, Peer peer) {
+  auto session = std::make_unique<Session>(std::move(socket), peer, session_host());
   sessions_[session.get()] = std::move(session);
 }
 
 void Supervisor::end_session(Session* session) {
+  if (session == keeper_session_.get()) return keeper_session_.reset();
   sessions_.erase(session);
   if (!listener_ && sessions_.empty() && !killing_) {
     // The one client of a private daemon is gone: so is the reason to be.
@@ -258,7 +240,11 @@ void Supervisor::drain() {
   notify_.stopping("draining");
   // Clients still come in: to ask for the status, or to learn from us that there are no more
   // channels.
-  // The registry serves the jobs that still run.
+  // The services serve the jobs that still run; the keeper, told first, withdraws what it has
+  // queued.
+  for (auto& pool : pools_) {
+    if (pool->is_service()) pool->drain_service();
+  }
   for (auto& pool : pools_) {
     if (!pool->is_service()) pool->drain();
   }
@@ -273,7 +259,9 @@ void Supervisor::drain() {
 void Supervisor::kill_all() {
   killing_ = true;
   draining_ = true;
-  for (auto& pool : pools_) pool->kill_workers();
+  for (auto& pool : pools_) {
+    if (!pool->is_service()) pool->kill_workers();
+  }
   finish_if_down();
 }
 
@@ -286,7 +274,7 @@ void Supervisor::finish_if_down() {
   }
   if (!services_down) {
     for (auto& pool : pools_) {
-      if (pool->is_service()) pool->kill_workers();  // we are called again when they are dead
+      if (pool->is_service()) pool->end_service();  // we are called again when they are dead
     }
     return;
   }
@@ -298,7 +286,6 @@ Pool* Supervisor::find_pool(const std::string& name) {
   for (auto& pool : pools_) {
     if (pool->config().name == name) return pool.get();
   }
-  if (name == kRegistryPool) return start_registry();
   return nullptr;
 }
 

@@ -41,10 +41,15 @@ class Supervisor {
   Result<void> prepare();
   Result<void> start_pools();
   Pool::Host pool_host();
-  Pool* start_registry();
+  Result<Pool*> pool_to_open(const std::string& name);
+  Result<Pool*> start_registry();
+  Result<Pool*> start_keeper();
+  void start_keeper_if_used();
+  Result<UniqueFd> open_keeper_session(pid_t keeper);
   void accept_clients();
   std::size_t sessions_of(uid_t uid) const;
   void add_session(UniqueFd socket, Peer peer);
+  Session::Host session_host();
   void end_session(Session* session);
   void on_signal();
   void drain();
@@ -65,6 +70,7 @@ class Supervisor {
   EventLoop::Handle signal_watch_, accept_watch_, accept_rest_, drain_timer_, watchdog_;
   std::vector<std::unique_ptr<Pool>> pools_;
   std::map<Session*, std::unique_ptr<Session>> sessions_;
+  std::unique_ptr<Session> keeper_session_;  // not among those of clients
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   bool draining_ = false;
   bool killing_ = false;

@@ -180,4 +180,8 @@ Result<std::string> find_registry_program() {
   return find_program("jobring-registry", "JOBRING_REGISTRY", "name it in $JOBRING_REGISTRY");
 }
 
+Result<std::string> find_keeper_program() {
+  return find_program("jobring-keeper", "JOBRING_KEEPER", "name it in $JOBRING_KEEPER");
+}
+
 }  // namespace jobring

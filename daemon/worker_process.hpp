@@ -32,6 +32,8 @@ Result<LaunchedWorker> launch_worker(const PoolConfig& pool,
 Result<std::string> find_worker_program(WorkerModel model);
 // The same of jobring-registry.
 Result<std::string> find_registry_program();
+// And of jobring-keeper.
+Result<std::string> find_keeper_program();
 
 // The last bytes of a worker's output: evidence for a crash. Also cuts it into lines for the log.
 class OutputTail {

@@ -1,0 +1,100 @@
+// The supervisor's part in jobring's own services: when they start, and what is done for them.
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/excerpt.hpp"
+#include "common/keeper_pool.hpp"
+#include "common/registry_pool.hpp"
+#include "daemon/keeper_pool.hpp"
+#include "daemon/log.hpp"
+#include "daemon/registry_pool.hpp"
+#include "daemon/state_dir.hpp"
+#include "daemon/supervisor.hpp"
+
+namespace jobring {
+namespace {
+
+std::string place(const char* pool) {
+  return std::string("pool ") + pool;
+}
+
+// A client that opens a service's pool is told, and so is the log.
+Error cannot_start(const char* pool, const Error& error) {
+  log::error(place(pool) + ": cannot be started: " + error.line());
+  return {Errc::no_daemon, "cannot be started: " + error.line(), place(pool), {}};
+}
+
+}  // namespace
+
+// A service starts when the first client asks for it: a daemon that nobody needs it of goes
+// without.
+Result<Pool*> Supervisor::pool_to_open(const std::string& name) {
+  if (Pool* pool = find_pool(name)) return pool;
+  if (name == kRegistryPool) return start_registry();
+  if (name == kKeeperPool) return start_keeper();
+  return Error{Errc::unknown_pool,
+               "there is no pool \"" + excerpt(name) + "\"",
+               {},
+               "pools here: " + pool_names()};
+}
+
+Result<Pool*> Supervisor::start_registry() {
+  if (!config_.registry.enabled) {
+    return Error{Errc::no_daemon, "this daemon has no registry", place(kRegistryPool),
+                 "its config has \"registry\": {\"enabled\": false}"};
+  }
+  if (killing_)
+    return Error{Errc::no_daemon, "the daemon is shutting down", place(kRegistryPool), {}};
+  auto program = find_registry_program();
+  if (!program) return cannot_start(kRegistryPool, program.error());
+  auto service = registry_service(config_.registry);
+  if (!service) return cannot_start(kRegistryPool, service.error());
+  auto pool =
+      std::make_unique<Pool>(registry_pool(config_.registry), std::vector<std::string>{*program},
+                             pool_host(), std::move(*service));
+  if (auto started = pool->start(); !started) return cannot_start(kRegistryPool, started.error());
+  pools_.push_back(std::move(pool));
+  return pools_.back().get();
+}
+
+// With the daemon if there may be jobs that wait.
+void Supervisor::start_keeper_if_used() {
+  const auto state_dir = keeper_state_dir(config_.keeper, !listener_);
+  if (!state_dir) return;
+  struct stat info;
+  if (stat((*state_dir + "/" + kKeeperStoreFile).c_str(), &info) == 0) (void)start_keeper();
+}
+
+Result<Pool*> Supervisor::start_keeper() {
+  auto state_dir = keeper_state_dir(config_.keeper, !listener_);
+  if (!state_dir) return state_dir.error();
+  if (draining_)
+    return Error{Errc::no_daemon, "the daemon is shutting down", place(kKeeperPool), {}};
+  auto program = find_keeper_program();
+  if (!program) return cannot_start(kKeeperPool, program.error());
+  if (auto made = make_state_dir(*state_dir); !made) return cannot_start(kKeeperPool, made.error());
+  KeeperHost host{[this](pid_t keeper) { return open_keeper_session(keeper); },
+                  [] { return std::vector<KeptName>(); }};
+  auto pool =
+      std::make_unique<Pool>(keeper_pool(config_.keeper), std::vector<std::string>{*program},
+                             pool_host(), keeper_service(config_, *state_dir, std::move(host)));
+  if (auto started = pool->start(); !started) return cannot_start(kKeeperPool, started.error());
+  pools_.push_back(std::move(pool));
+  return pools_.back().get();
+}
+
+Result<UniqueFd> Supervisor::open_keeper_session(pid_t keeper) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    return system_error("socketpair", "keeper");
+  UniqueFd ours(ends[0]), theirs(ends[1]);
+  // The one before belongs to a process that is dead. It may have posted its end, and nobody else
+  // may have its address when that comes.
+  loop_.post([before = std::shared_ptr<Session>(std::move(keeper_session_))] {});
+  keeper_session_ = std::make_unique<Session>(std::move(ours), Peer{keeper, geteuid(), getegid()},
+                                              session_host());
+  return theirs;
+}
+
+}  // namespace jobring
