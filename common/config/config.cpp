@@ -29,4 +29,13 @@ std::string default_socket_path(const char* (*getenv)(const char*)) {
   return "/run/jobring/socket";
 }
 
+std::string default_state_dir(bool root, const char* (*getenv)(const char*)) {
+  if (root) return "/var/lib/jobring";
+  if (const char* state = getenv("XDG_STATE_HOME"); state != nullptr && *state == '/')
+    return std::string(state) + "/jobring";
+  if (const char* home = getenv("HOME"); home != nullptr && *home == '/')
+    return std::string(home) + "/.local/state/jobring";
+  return {};
+}
+
 }  // namespace jobring

@@ -67,6 +67,7 @@ struct PoolConfig {
   OnClientDeath on_client_death = OnClientDeath::kill;
   Strays strays = Strays::kill;
   RunAs run_as = RunAs::client;
+  std::uint32_t rate = 0;  // durable jobs that the keeper starts a second; 0: no limit
 
   // Of one process, each with an owner id of its own.
   std::uint32_t lanes_each() const { return model == WorkerModel::thread ? threads : 1; }
@@ -103,6 +104,31 @@ struct RegistrySettings {
   bool operator==(const RegistrySettings&) const = default;
 };
 
+// The keeper: the service that keeps durable jobs.
+struct KeeperSettings {
+  bool enabled = true;
+  // A path, or "auto": what default_state_dir() says, for a daemon that stays. A private one has
+  // durable jobs only if a path is named.
+  std::string state_dir = "auto";
+  std::uint32_t slots = 1024;              // requests of one client at a time
+  std::uint64_t request_max = 8 << 20;     // bytes
+  std::uint64_t reply_max = 1 << 20;       // bytes
+  std::uint32_t ageing = 10'000;           // places in the line that a level of priority is worth
+  std::chrono::nanoseconds keep{std::chrono::hours(7 * 24)};  // ended jobs that say nothing else
+  std::uint64_t output_max = 16 << 20;         // bytes of one attempt's output
+  std::uint64_t outputs_max = 4ull << 30;      // bytes of all outputs
+  std::uint32_t tail = 1 << 10;                // bytes of the last output that an attempt keeps
+  std::chrono::nanoseconds flush{100'000'000};  // batched durability
+  std::uint32_t lost_limit = 3;                // attempts
+  std::uint32_t window = 1024;                 // jobs handed to a pool ahead, at most
+  std::uint32_t events = 10'000;               // remembered for those who follow
+  std::uint64_t jobs_max = 10'000'000;         // that wait, of all users; 0: no limit
+  std::uint64_t jobs_per_user = 0;             // that wait; 0: no limit
+  std::chrono::nanoseconds spin{50'000};
+
+  bool operator==(const KeeperSettings&) const = default;
+};
+
 struct Config {
   std::string socket;  // empty: the default of default_socket_path()
   std::vector<std::string>
@@ -117,6 +143,7 @@ struct Config {
   std::chrono::nanoseconds kill_grace{5'000'000'000};  // between TERM and KILL
   RestartConfig restart;
   RegistrySettings registry;
+  KeeperSettings keeper;
   std::vector<PoolConfig> pools;  // in the file's order; at least one
 
   // The pool of that name, or nullptr.
@@ -161,5 +188,8 @@ std::string config_reference();
 // $JOBRING_SOCKET, else $XDG_RUNTIME_DIR/jobring/socket, else /run/jobring/socket. `getenv` is
 // injected for tests.
 std::string default_socket_path(const char* (*getenv)(const char*));
+// What keeper.state_dir means when it is "auto": /var/lib/jobring for root, else
+// $XDG_STATE_HOME/jobring or $HOME/.local/state/jobring; empty if neither is set.
+std::string default_state_dir(bool root, const char* (*getenv)(const char*));
 
 }  // namespace jobring

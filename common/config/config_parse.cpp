@@ -189,6 +189,11 @@ void make_absolute(std::string& path, const std::string& directory) {
 void resolve_paths(Config& config, const std::string& directory,
                    std::vector<ConfigProblem>& problems) {
   make_absolute(config.socket, directory);
+  if (config.keeper.state_dir.empty()) {
+    problems.push_back({"/keeper/state_dir", "\"\"", "a path, or \"auto\""});
+  } else if (config.keeper.state_dir != "auto") {
+    make_absolute(config.keeper.state_dir, directory);
+  }
   if (config.socket.size() > kSocketPathMax) {
     problems.push_back(
         {"/socket",

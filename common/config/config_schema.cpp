@@ -132,7 +132,8 @@ std::vector<Key<RegistrySettings>> registry_keys() {
           "Whether there is a registry. It starts when the first client asks for it."),
       key("memory", &RegistrySettings::memory, byte_size(1_MiB, 64 * 1024_MiB, 256_MiB),
           "Memory that outlives the registry, so that what objects contain survives its death. "
-          "About a third of it can be filled; it is used in turn, so in time all of it is touched."),
+          "About a third of it can be filled; it is used in turn, so in time all of it is "
+          "touched."),
       key("memory_per_user", &RegistrySettings::memory_per_user,
           byte_size(64_KiB, 64 * 1024_MiB, 64_MiB),
           "What the objects of one user may take of it; each object, key and item costs 100 to 400 "
@@ -156,6 +157,61 @@ std::vector<Key<RegistrySettings>> registry_keys() {
       key("spin", &RegistrySettings::spin,
           duration(Nanoseconds(0), milliseconds(10), microseconds(50)),
           "How long the registry without requests, and a client that waits for an answer, look for "
+          "news before they sleep."),
+  };
+}
+
+std::vector<Key<KeeperSettings>> keeper_keys() {
+  return {
+      key("enabled", &KeeperSettings::enabled, truth(),
+          "Whether there is a keeper. It starts with the daemon if there are durable jobs, else "
+          "when the first client asks for it."),
+      key("state_dir", &KeeperSettings::state_dir, path("/var/lib/jobring"),
+          "Where durable jobs and the output of their commands are kept: a directory that only the "
+          "daemon's user may enter. \"auto\": /var/lib/jobring for root, $XDG_STATE_HOME/jobring "
+          "or ~/.local/state/jobring for anybody else; a private daemon then has no durable jobs. "
+          "One daemon at a time uses it."),
+      key("slots", &KeeperSettings::slots, power_of_two(1, kSlotsMax, 1024),
+          "Requests that one client may have under way, waiting ones included."),
+      key("request_max", &KeeperSettings::request_max, byte_size(64_KiB, 256_MiB, 8_MiB),
+          "The largest request: a submission of many jobs, with their payloads."),
+      key("reply_max", &KeeperSettings::reply_max, byte_size(64_KiB, 64_MiB, 1_MiB),
+          "The largest listing in one answer; longer ones come in parts."),
+      key("ageing", &KeeperSettings::ageing, whole_number(1, 1'000'000'000, 10000),
+          "What a level of priority is worth: so many places in the line. The larger, the longer a "
+          "job of low priority may wait behind newer ones."),
+      key("keep", &KeeperSettings::keep, duration(Nanoseconds(0), hours(24 * 3650), hours(24)),
+          "How long a job stays on record after its end, with its result and output, if it does "
+          "not say itself."),
+      key("output_max", &KeeperSettings::output_max, byte_size(0, 1_TiB, 16_MiB),
+          "What is kept of the output of one attempt of a command, stdout and stderr each; the "
+          "rest is counted and dropped."),
+      key("outputs_max", &KeeperSettings::outputs_max, byte_size(0, 1024_TiB, 4096_MiB),
+          "Room for the outputs of all jobs together; the oldest go first."),
+      key("tail", &KeeperSettings::tail, byte_size(0, 64_KiB, 1_KiB),
+          "How much of the end of a command's output stays on record with its attempt, when the "
+          "output itself is gone."),
+      key("flush", &KeeperSettings::flush,
+          duration(milliseconds(1), std::chrono::minutes(1), milliseconds(100)),
+          "Within what time jobs that were submitted with durability \"batched\" are safe from a "
+          "power cut."),
+      key("lost_limit", &KeeperSettings::lost_limit, whole_number(1, 1000, 3),
+          "A job is given up when so many of its attempts were lost with the daemon or the "
+          "machine."),
+      key("window", &KeeperSettings::window, whole_number(1, kSlotsMax, 256),
+          "Jobs that are handed to a pool ahead of their turn, at most. Smaller obeys priorities "
+          "and pauses sooner, larger hides the disk."),
+      key("events", &KeeperSettings::events, whole_number(0, 10'000'000, 10000),
+          "How many events are remembered for those who follow them and come late."),
+      key("jobs_max", &KeeperSettings::jobs_max, whole_number(0, 1'000'000'000'000, 1000000),
+          "Jobs that may wait, of all users together; more are refused as \"full\". 0: no limit "
+          "but the disk."),
+      key("jobs_per_user", &KeeperSettings::jobs_per_user,
+          whole_number(0, 1'000'000'000'000, 100000),
+          "Jobs of one user that may wait; 0: no limit of its own."),
+      key("spin", &KeeperSettings::spin,
+          duration(Nanoseconds(0), milliseconds(10), microseconds(50)),
+          "How long the keeper without requests, and a client that waits for an answer, look for "
           "news before they sleep."),
   };
 }
@@ -215,6 +271,9 @@ const std::vector<Key<Config>>& daemon_keys() {
       section("registry", within(&Config::registry, registry_keys()),
               "The service that keeps locks, semaphores, events, conditions, barriers, queues, "
               "dicts, lists and counters by name."),
+      section("keeper", within(&Config::keeper, keeper_keys()),
+              "The service that keeps durable jobs: those that survive their client, the daemon "
+              "and the machine."),
       pools(),
   };
   return keys;
@@ -298,6 +357,9 @@ const std::vector<Key<PoolConfig>>& pool_keys() {
           choice<RunAs>({{"client", RunAs::client}, {"daemon", RunAs::daemon}}),
           "As whom commands run when the daemon is root: as the user who submitted them, or as "
           "root."),
+      key("rate", &PoolConfig::rate, whole_number(0, 1'000'000, 100),
+          "Durable jobs that are started in this pool in a second; 0: no limit. Attached jobs are "
+          "not counted."),
   };
   return keys;
 }

@@ -349,3 +349,22 @@ TEST_CASE("the socket is where the environment says, or in /run") {
   CHECK(with("", "") == "/run/jobring/socket");
   CHECK(with("unset", "relative") == "/run/jobring/socket");
 }
+
+TEST_CASE("durable jobs are kept where root or the environment say") {
+  static std::string state, home;
+  const auto environment = [](const char* name) -> const char* {
+    const std::string& value = std::string(name) == "XDG_STATE_HOME" ? state : home;
+    return value == "unset" ? nullptr : value.c_str();
+  };
+  const auto with = [&](const char* directory, const char* of) {
+    state = directory;
+    home = of;
+    return default_state_dir(false, environment);
+  };
+  CHECK(default_state_dir(true, environment) == "/var/lib/jobring");
+  CHECK(with("/state", "/home/u") == "/state/jobring");
+  CHECK(with("relative", "/home/u") == "/home/u/.local/state/jobring");
+  CHECK(with("unset", "/home/u") == "/home/u/.local/state/jobring");
+  CHECK(with("unset", "unset").empty());
+  CHECK(with("", "").empty());
+}
