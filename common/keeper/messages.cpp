@@ -26,7 +26,7 @@ Error bad(const char* what) {
 }
 
 bool uses_selector(Op op) {
-  return op == Op::apply || op == Op::kill || op == Op::list;
+  return op == Op::apply || op == Op::kill || op == Op::list || op == Op::wait_any;
 }
 bool uses_jobs(Op op) {
   return op == Op::submit || op == Op::cron_put;
@@ -440,6 +440,21 @@ bool decode_submitted(std::string_view bytes, std::vector<Submitted>& answers) {
     for (std::uint64_t i = 0; i < n; ++i, ++answer.id) answers.push_back(answer);
   }
   return u.ok() && u.at_end() && answers.size() == count;
+}
+
+std::string encode_ids(std::span<const JobId> ids) {
+  std::string bytes;
+  Packer p(bytes);
+  p.number(ids.size());
+  for (const JobId id : ids) p.number(id);
+  return bytes;
+}
+
+bool decode_ids(std::string_view bytes, std::vector<JobId>& ids) {
+  Unpacker u(bytes);
+  const std::uint64_t count = u.count();
+  for (std::uint64_t i = 0; i < count; ++i) ids.push_back(u.number());
+  return u.ok() && u.at_end();
 }
 
 void encode_view(std::string& to, const JobView& job) {

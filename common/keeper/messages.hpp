@@ -39,10 +39,10 @@ enum class Op : std::uint8_t {
   // which, id: below this one (0: the newest), number: at most so many (0: 50).
   //   → payload: encode_views(); id: go on below it; 0: that was all
   list = 4,
-  // id. flags: kComplete: with a long payload and result.  → payload: encode_record()
+  // id. flags: kComplete.  → payload: encode_record()
   show = 5,
-  // id, of a job or a group; deadline. flags: kStarted: until it runs or has ended; kComplete.
-  //   → payload: encode_view() of a job, encode_group() of a group (flags: kIsGroup)
+  // id, of a job or a group; deadline. flags: kStarted: until it runs or has ended; kComplete or
+  // kResult.  → payload: encode_view() of a job, encode_group() of a group (flags: kIsGroup)
   wait = 6,
   // id, number: attempt (0: the last), flags: kStderr, kFollow; offset (below 0: so many bytes
   // before the end), size: at most; deadline with kFollow: until there is something to read.
@@ -70,18 +70,28 @@ enum class Op : std::uint8_t {
   // text: one encode_record(), as show with kComplete gave it. Root and the daemon's user keep the
   // owner it names, others become it.  → number: 1, or 0 if the id is taken
   import_job = 19,
+  // which: its ids only, of jobs; deadline: until at least one of them has ended or is not there.
+  //   → payload: encode_ids() of those, as many as there is room for
+  wait_any = 20,
+  // id; flags: kResult: of its result, else of its payload; offset, size: at most.
+  //   → payload: bytes; number: how many there are in all
+  bytes = 21,
 };
-inline constexpr std::uint8_t kOpLast = 19;
+inline constexpr std::uint8_t kOpLast = 21;
 
 enum class PoolVerb : std::uint8_t { pause = 0, resume = 1, drain = 2 };
 
+// Long payloads and results (more than about 1 KiB) are left out of answers unless they are asked
+// for, and then too if the answer would have more bytes than the limit: payload_big and result_big
+// say so, and Op::bytes has them.
 enum RequestFlags : std::uint16_t {
   kDryRun = 1,
-  kComplete = 2,
+  kComplete = 2,  // with both
   kStarted = 4,
   kStderr = 8,
   kFollow = 16,
   kReplace = 32,
+  kResult = 64,  // with a long result
 };
 enum ReplyFlags : std::uint16_t {
   kEnd = 1,
@@ -174,6 +184,10 @@ std::string check_spec(const JobSpec& spec);
 std::string encode_submitted(std::span<const Submitted> answers);
 bool decode_submitted(std::string_view bytes, std::vector<Submitted>& answers);
 
+std::string encode_ids(std::span<const JobId> ids);
+bool decode_ids(std::string_view bytes, std::vector<JobId>& ids);
+
+// In answers, due_ms of a job is always real: the keeper knows its other clock, clients do not.
 void encode_view(std::string& to, const JobView& job);
 bool decode_view(std::string_view bytes, JobView& job);
 std::string encode_views(std::span<const JobView> jobs);

@@ -134,6 +134,7 @@ TEST_CASE("a request comes out as it went in") {
       CHECK(out->which.uid == in.which.uid);
       CHECK(out->which.ended_before_ms == in.which.ended_before_ms);
     }
+    if (in.op == Op::wait_any) CHECK(out->which.ids == in.which.ids);
     if (in.op == Op::cron_put) CHECK(out->cron == in.cron);
     if (in.op == Op::submit) {
       REQUIRE(out->jobs.size() == 2);
@@ -186,6 +187,11 @@ TEST_CASE("answers come out as they went in") {
   REQUIRE(decode_views(list, listed));
   CHECK(listed.size() == 2);
 
+  const std::vector<JobId> ids{3, 1, kJobIdMax};
+  std::vector<JobId> told_ids;
+  REQUIRE(decode_ids(encode_ids(ids), told_ids));
+  CHECK(told_ids == ids);
+
   const std::vector<Event> events{{7, 8, 9, JobState::held, 1, 1000, "pool", "name", true}};
   const std::string told = encode_events(events);
   std::vector<Event> heard;
@@ -236,6 +242,8 @@ TEST_CASE("bytes that make no sense are refused and never followed") {
     (void)decode_request(broken);
     JobRecord out;
     (void)decode_record(broken, out);
+    std::vector<JobId> ids;
+    if (decode_ids(broken, ids)) CHECK(ids.size() <= broken.size());
     std::vector<Submitted> answers;
     if (decode_submitted(broken, answers)) CHECK(answers.size() <= 1u << 24);
   }
