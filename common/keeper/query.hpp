@@ -66,6 +66,8 @@ struct GroupView {
   JobId id = 0;
   std::uint64_t size = 0, open = 0, bad = 0;  // members; not ended; ended without success
   bool sealed = false;
+  std::uint32_t uid = 0;  // whose it is; not told to clients
+  bool operator==(const GroupView&) const = default;
 };
 
 struct CronEntry {

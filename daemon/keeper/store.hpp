@@ -30,15 +30,16 @@
 #include <utility>
 #include <vector>
 
-#include "common/result.hpp"
 #include "common/keeper/job.hpp"
 #include "common/keeper/query.hpp"
+#include "common/result.hpp"
 
 namespace jobring::keeper {
 
 struct Taken {
   JobId id = 0;
   std::uint32_t attempt = 0;  // from 1
+  std::uint32_t base = 0;     // so many before it do not count against its retries
   JobSpec spec;               // payload: complete
 };
 struct TakenBatch {
@@ -60,6 +61,7 @@ struct Ending {
 struct Running {
   JobId id = 0;
   std::uint32_t attempt = 0;
+  std::uint32_t base = 0;     // as in Taken
   std::string_view pool;      // valid until the next call
   std::int64_t taken_ms = 0;  // real
   bool stop_wanted = false;
@@ -70,6 +72,14 @@ struct Applied {
   std::uint32_t unfit = 0;    // selected, but the verb means nothing in their state
   std::vector<JobId> stop{};  // these run: the keeper has to end them
   JobId next = 0;             // go on with this one; 0: that was all
+};
+
+// What a turn has done to a job, in the order in which it was done.
+struct Change {
+  JobId id = 0;
+  JobState state = JobState::ready;  // that it has now
+  std::uint32_t attempt = 0;         // begun so far
+  bool removed = false;              // it is forgotten
 };
 
 struct ListPage {
@@ -108,7 +118,7 @@ class Store {
   // At most `most` jobs are looked at, those from `from` on, in the order of their ids.
   virtual Applied apply(Verb verb, const Selector& which, const Edit& edit, JobId from,
                         std::uint32_t most) = 0;
-  virtual JobId new_group() = 0;
+  virtual JobId new_group(std::uint32_t uid) = 0;
   virtual void seal_group(JobId group) = 0;
   virtual void pause(std::string_view pool, bool paused) = 0;
   virtual void put_cron(const CronEntry& entry) = 0;
@@ -124,6 +134,10 @@ class Store {
   virtual void remember(std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
                         std::string_view answer) = 0;
   virtual void forget_session(std::uint64_t session) = 0;
+
+  // What the turn has changed so far, after commit() the whole of it; valid until the next call
+  // that changes something.
+  virtual std::span<const Change> changes() const = 0;
 
   // ---- reading, in a turn or not; errors are in the result
   virtual std::vector<Running> running() const = 0;

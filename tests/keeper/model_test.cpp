@@ -290,7 +290,7 @@ class Game {
         }
         return;
       case 1: {
-        const JobId id = house_->new_group();
+        const JobId id = house_->new_group(0);
         CHECK(id == model_.next);
         model_.groups[model_.next++] = {};
         return;

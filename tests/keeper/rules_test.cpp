@@ -199,7 +199,7 @@ TEST_CASE("of an array with a limit only so many run at a time") {
 TEST_CASE("a group is over when it is sealed and its last job has ended") {
   House house;
   house.begin();
-  const JobId group = house->new_group();
+  const JobId group = house->new_group(1000);
   house.commit();
   JobSpec member = job();
   member.group = group;

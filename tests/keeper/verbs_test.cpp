@@ -355,3 +355,81 @@ TEST_CASE("the order is written anew when the store is opened with another agein
   house.sound();
   CHECK(house.take("p", 2) == std::vector<JobId>{last, plain[0]});
 }
+
+TEST_CASE("a turn says in their order what it has changed") {
+  House house;
+  house.begin();
+  JobSpec spec = job();
+  const JobId first = house->submit({&spec, 1})[0].id;
+  spec.held = true;
+  const JobId held = house->submit({&spec, 1})[0].id;
+  house->take("p", 10);
+  house.commit();
+  const auto told = [&] {
+    std::vector<std::tuple<JobId, JobState, std::uint32_t, bool>> all;
+    for (const Change& c : house->changes()) all.emplace_back(c.id, c.state, c.attempt, c.removed);
+    return all;
+  };
+  using Told = std::vector<std::tuple<JobId, JobState, std::uint32_t, bool>>;
+  CHECK(told() == Told{{first, JobState::ready, 0, false},
+                       {held, JobState::held, 0, false},
+                       {first, JobState::running, 1, false}});
+  house.finish(first, JobState::failed, house.clock.steady_ms + 10);
+  CHECK(told() == Told{{first, JobState::failed, 1, false}});
+  house.pass(20);
+  house.wake();
+  CHECK(told() == Told{{first, JobState::ready, 1, false}});
+  house.apply(Verb::cancel, Selector{});
+  CHECK(told() ==
+        Told{{first, JobState::cancelled, 1, false}, {held, JobState::cancelled, 0, false}});
+  house.apply(Verb::remove, held);
+  CHECK(told() == Told{{held, JobState::cancelled, 0, true}});
+  house.begin();
+  house->submit({&spec, 1});
+  house->abandon();
+  CHECK(told().empty());
+}
+
+TEST_CASE("jobs that depend on one that ended are told of in the turn that wakes them") {
+  House house;
+  const JobId parent = house.submit(job());
+  JobSpec spec = job();
+  spec.dependencies = {{parent, After::success, false}};
+  const JobId child = house.submit(spec);
+  house.take("p");
+  house.finish(parent, JobState::dead);
+  house.wake();
+  REQUIRE(house->changes().size() == 1);
+  CHECK(house->changes()[0].id == child);
+  CHECK(house->changes()[0].state == JobState::cancelled);
+}
+
+TEST_CASE("a group knows whose it is") {
+  House house;
+  house.begin();
+  const JobId group = house->new_group(1000);
+  house.commit();
+  JobSpec spec = job();
+  spec.uid = 1001;
+  spec.array = Array{1, 3, 1, 0};
+  const JobId array = house.submit(spec);
+  house.reopen();
+  CHECK(house->group(group)->value().uid == 1000);
+  CHECK(house->group(array)->value().uid == 1001);
+}
+
+TEST_CASE("attempts before a kick do not count against the retries") {
+  House house;
+  const JobId id = house.submit(job());
+  house.take("p");
+  house.finish(id, JobState::dead);
+  house.apply(Verb::kick, id);
+  house.begin();
+  const TakenBatch batch = house->take("p", 1);
+  house.commit();
+  REQUIRE(batch.jobs.size() == 1);
+  CHECK(batch.jobs[0].attempt == 2);
+  CHECK(batch.jobs[0].base == 1);
+  house.reopen();
+  CHECK(house->running()[0].base == 1);
+}

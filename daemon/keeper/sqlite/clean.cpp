@@ -120,6 +120,7 @@ bool SqliteStore::import_job(const JobRecord& record) {
   insert_.bind_null(12).run();
   next_job_ = std::max(next_job_, row.id + 1);
   enter(row);
+  changed(row);
   if (is_ended(row.state)) write_end(row, job.last.value_or(Attempt{}), job.result, s.keep_ms);
   return db_.ok();
 }

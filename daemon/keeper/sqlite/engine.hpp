@@ -44,7 +44,7 @@ class SqliteStore final : public Store {
   void progress(std::span<const Progress> reports) override;
   Applied apply(Verb verb, const Selector& which, const Edit& edit, JobId from,
                 std::uint32_t most) override;
-  JobId new_group() override;
+  JobId new_group(std::uint32_t uid) override;
   void seal_group(JobId group) override;
   void pause(std::string_view pool, bool paused) override;
   void put_cron(const CronEntry& entry) override;
@@ -54,6 +54,8 @@ class SqliteStore final : public Store {
   void remember(std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
                 std::string_view answer) override;
   void forget_session(std::uint64_t session) override;
+
+  std::span<const Change> changes() const override { return changes_; }
 
   std::vector<Running> running() const override;
   std::vector<Counts> counts() const override;
@@ -104,6 +106,7 @@ class SqliteStore final : public Store {
   struct Group {
     std::int64_t size = 0, open = 0, bad = 0, kept = 0;
     bool sealed = false, there = false, dirty = false;
+    std::uint32_t uid = 0;
     std::int64_t first = 0, step = 1;
   };
   // A statement that reads `kColumns` of jobs.
@@ -117,6 +120,7 @@ class SqliteStore final : public Store {
   Row row_of(Statement& s) const;
   bool load_row(JobId id, Row& row);  // false: not there
   void save(const Row& row);
+  void changed(const Row& row) { changes_.push_back({row.id, row.state, row.tries, false}); }
   // Into and out of what its state keeps it in, and the summaries.
   void enter(const Row& row);
   void leave(const Row& row);
@@ -215,6 +219,7 @@ class SqliteStore final : public Store {
   Durability level_ = Durability::synced;
   int wal_frames_ = 0;
 
+  std::vector<Change> changes_;
   std::vector<Submitted> answers_;
   std::vector<Dependency> waits_, resolved_;
   std::string buffer_, group_spec_, spec_copy_;

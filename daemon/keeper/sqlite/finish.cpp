@@ -41,6 +41,7 @@ void SqliteStore::finish_one(InFlight::Entry& entry, const Ending& ending) {
     row.group = entry.group;
     zones_.add(row.id, row.pool, JobState::ready, -1);
     zones_.add(row.id, row.pool, next, 1);
+    changed(row);
     if (next == JobState::succeeded && entry.keep_ms == 0) {
       settle(row);
       remove(row);
@@ -60,6 +61,7 @@ void SqliteStore::finish_one(InFlight::Entry& entry, const Ending& ending) {
     if (row.state == JobState::ready) row.due = 0;
     save(row);
     enter(row);
+    changed(row);
     watch_deadline(row);
   }
   key_free(entry);
@@ -114,6 +116,7 @@ void SqliteStore::end(Row row, JobState state, Outcome outcome, std::string_view
   row.state = state;
   row.unmet = 0;
   zones_.add(row.id, row.pool, state, 1);
+  changed(row);
   write_end(row, attempt, {}, keep_ms);
   settle(row);
 }

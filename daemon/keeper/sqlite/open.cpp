@@ -82,7 +82,7 @@ void SqliteStore::prepare() {
   p(put_big_, "INSERT OR REPLACE INTO big(k, bytes) VALUES(?,?)");
   p(get_big_, "SELECT bytes FROM big WHERE k=?");
   p(drop_big_, "DELETE FROM big WHERE k=?");
-  p(get_group_, "SELECT size, open, bad, kept, sealed, first, step FROM grp WHERE id=?");
+  p(get_group_, "SELECT size, open, bad, kept, sealed, first, step, spec FROM grp WHERE id=?");
   p(get_group_spec_, "SELECT spec FROM grp WHERE id=?");
   p(put_group_,
     "INSERT INTO grp(id, size, open, bad, kept, sealed, first, step) VALUES(?,?,?,?,?,?,?,?) "

@@ -200,6 +200,8 @@ SqliteStore::Group& SqliteStore::group_of(JobId id) {
   g.sealed = get_group_.number(4) != 0;
   g.first = get_group_.number(5);
   g.step = get_group_.number(6);
+  JobSpec spec;
+  if (decode_spec(get_group_.bytes(7), spec, nullptr)) g.uid = spec.uid;
   get_group_.reset();
   return g;
 }
@@ -248,6 +250,7 @@ void SqliteStore::remove(Row r) {
   if (r.has(kTagged) && spec_of(r, spec))
     for (const std::string_view tag : spec.tags) drop_tag_.bind(1, tag).bind(2, id).run();
   zones_.add(r.id, r.pool, r.state, -1);
+  changes_.push_back({r.id, r.state, r.tries, true});
   drop_job_.bind(1, id).run();
   if (r.has(kBigPayload) && !r.has(kMember)) drop_big_.bind(1, id << 1).run();
   if (r.has(kBigResult)) drop_big_.bind(1, id << 1 | 1).run();

@@ -117,15 +117,15 @@ Result<std::optional<GroupView>> SqliteStore::group(JobId id) {
   const Group& g = group_of(id);
   std::optional<GroupView> view;
   if (g.there)
-    view =
-        GroupView{id, std::uint64_t(g.size), std::uint64_t(g.open), std::uint64_t(g.bad), g.sealed};
+    view = GroupView{
+        id, std::uint64_t(g.size), std::uint64_t(g.open), std::uint64_t(g.bad), g.sealed, g.uid};
   return reading(view);
 }
 
 std::vector<Running> SqliteStore::running() const {
   std::vector<Running> all;
   in_flight_.each([&](const InFlight::Entry& e) {
-    all.push_back({e.id, e.attempt, pools_[e.pool].name, e.taken_ms, e.stop});
+    all.push_back({e.id, e.attempt, e.base, pools_[e.pool].name, e.taken_ms, e.stop});
   });
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return all;

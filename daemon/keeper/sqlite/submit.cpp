@@ -150,6 +150,7 @@ void SqliteStore::insert(Row& r, const JobSpec& s, std::string_view blob) {
     g.dirty = true;
   }
   enter(r);
+  changed(r);
 }
 
 Submitted SqliteStore::submit_one(const JobSpec& spec, std::size_t at) {
@@ -212,7 +213,7 @@ Submitted SqliteStore::submit_array(const JobSpec& spec, std::size_t at) {
   buffer_.clear();
   encode_spec(buffer_, own, {now_.real_ms, resolved(own), elsewhere});
   Group& g = groups_[id];
-  g = {count, count, 0, count, true, true, true, array.first, array.step};
+  g = {count, count, 0, count, true, true, true, spec.uid, array.first, array.step};
   Statement put;
   put.prepare(db_,
               "INSERT INTO grp(id, size, open, kept, sealed, first, step, spec) "
@@ -231,12 +232,21 @@ Submitted SqliteStore::submit_array(const JobSpec& spec, std::size_t at) {
   return {S::stored, id, std::uint32_t(count), 0};
 }
 
-JobId SqliteStore::new_group() {
+// Its specification says whose it is, and nothing else.
+JobId SqliteStore::new_group(std::uint32_t uid) {
   if (!working()) return 0;
   const JobId id = next_job_++;
   Group& g = groups_[id];
   g = {};
   g.there = g.dirty = true;
+  g.uid = uid;
+  JobSpec owner;
+  owner.uid = uid;
+  buffer_.clear();
+  encode_spec(buffer_, owner, {now_.real_ms, {}, false});
+  Statement put;
+  put.prepare(db_, "INSERT INTO grp(id, size, open, kept, spec) VALUES(?1, 0, 0, 0, ?2)");
+  put.bind(1, std::int64_t(id)).bind(2, buffer_).run();
   return id;
 }
 

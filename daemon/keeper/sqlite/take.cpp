@@ -121,6 +121,8 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
     }
     taken.id = row.id;
     taken.attempt = row.tries + 1;
+    taken.base = row.base;
+    changes_.push_back({row.id, JobState::running, taken.attempt, false});
     InFlight::Entry& entry = in_flight_.add(row.id);
     entry.attempt = taken.attempt;
     entry.taken_ms = now_.real_ms;
@@ -150,6 +152,7 @@ void SqliteStore::give_back(std::span<const JobId> jobs) {
     if (!load_row(id, row)) return db_.damaged("a running job is not there");
     zones_.add(id, row.pool, row.state, -1);
     enter(row);
+    changed(row);
     watch_deadline(row);
     if (row.has(kUnique) && spec_of(row, scratch_ = {}) &&
         scratch_.unique.until == UniqueUntil::started) {

@@ -24,6 +24,7 @@ void SqliteStore::begin(Clock now, Durability level) {
   now_ = now;
   level_ = level;
   groups_.clear();
+  changes_.clear();
   // Answers were given, jobs handed out: now there is time to write the log back.
   if (wal_frames_ >= int(options_.wal_pages) || broken_sync_) checkpoint();
   if (broken_sync_) return db_.fail(SQLITE_IOERR_FSYNC);
@@ -75,6 +76,7 @@ void SqliteStore::abandon() {
 void SqliteStore::roll_back() {
   in_turn_ = false;
   stale_ = true;
+  changes_.clear();
   db_.forgive();
   if (!sqlite3_get_autocommit(db_.raw()))
     sqlite3_exec(db_.raw(), "ROLLBACK", nullptr, nullptr, nullptr);

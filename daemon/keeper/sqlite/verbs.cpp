@@ -41,6 +41,7 @@ bool SqliteStore::apply_one(Verb verb, const Edit& edit, Row row, Applied& appli
     row.flags &= ~std::uint32_t(kParked);
     save(row);
     enter(row);
+    changed(row);
     return true;
   };
   switch (verb) {

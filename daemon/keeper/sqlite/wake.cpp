@@ -46,6 +46,7 @@ void SqliteStore::due(Row row) {
   row.state = waiting_state(row);
   save(row);
   enter(row);
+  changed(row);
 }
 
 std::uint32_t SqliteStore::tell_children(std::uint32_t most) {
@@ -76,6 +77,7 @@ std::uint32_t SqliteStore::tell_children(std::uint32_t most) {
       if (row.state == JobState::ready) row.due = 0;
       save(row);
       enter(row);
+      if (row.unmet == 0) changed(row);
     }
     told += std::uint32_t(children.size());
     if (children.size() < room) {
