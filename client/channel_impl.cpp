@@ -49,10 +49,16 @@ Result<Mapping> map_checked(int fd, std::size_t size, Mapping::Access access) {
 Result<std::unique_ptr<Channel::Impl>> Channel::Impl::open(std::shared_ptr<detail::ClientCore> core,
                                                            const std::string& pool,
                                                            const ChannelOptions& options) {
+  return open(core,
+              OpenRequest{kControlVersion, pool, options.slots, options.pass_stdio, core->name()});
+}
+
+Result<std::unique_ptr<Channel::Impl>> Channel::Impl::open(std::shared_ptr<detail::ClientCore> core,
+                                                           const OpenRequest& request) {
+  const std::string& pool = request.pool;
   const int stdio[] = {0, 1, 2};
   auto answer = core->request(
-      OpenRequest{kControlVersion, pool, options.slots, options.pass_stdio, core->name()},
-      options.pass_stdio ? std::span<const int>(stdio) : std::span<const int>());
+      request, request.pass_stdio ? std::span<const int>(stdio) : std::span<const int>());
   if (!answer) return answer.error();
   const auto* info = std::get_if<OpenReply>(&answer->reply);
   if (info == nullptr || info->workers > kWorkersMax ||
@@ -65,6 +71,7 @@ Result<std::unique_ptr<Channel::Impl>> Channel::Impl::open(std::shared_ptr<detai
   impl->core_ = std::move(core);
   impl->pool_ = pool;
   impl->info_ = *info;
+  impl->stays_open_ = request.kept;
   const ChannelShape shape{info->slots, info->max_payload, info->max_result};
   auto segment =
       map_checked(answer->fds[0].get(), ChannelLayout(shape).total, Mapping::Access::read_write);
@@ -118,7 +125,7 @@ Result<std::unique_ptr<Channel::Impl>> Channel::Impl::open(std::shared_ptr<detai
 }
 
 Channel::Impl::~Impl() {
-  if (core_) core_->tell(CloseRequest{pool_, info_.channel});
+  if (core_ && !stays_open_) core_->tell(CloseRequest{pool_, info_.channel});
 }
 
 // ---- submitting

@@ -21,6 +21,8 @@
 
 namespace jobring {
 
+struct AdoptedJob;
+
 // Throws Exception(bad_input) for a negative time-out or a tag that is too long.
 void check_options(const JobOptions& options);
 
@@ -30,6 +32,8 @@ class Channel::Impl {
   // Opens a channel; see ClientCore::request for the errors.
   static Result<std::unique_ptr<Impl>> open(std::shared_ptr<detail::ClientCore> core,
                                             const std::string& pool, const ChannelOptions& options);
+  static Result<std::unique_ptr<Impl>> open(std::shared_ptr<detail::ClientCore> core,
+                                            const OpenRequest& request);
   ~Impl();
 
   Result<HandlerId> handler(std::string_view name);
@@ -84,6 +88,13 @@ class Channel::Impl {
   const std::string& pool() const { return pool_; }
   SpinPolicy& spin_policy() { return spin_; }
 
+  // Of a kept channel (kept_channel.hpp), which our end leaves open unless close_at_end() says
+  // otherwise. adopt(): once, before anything else, if adopted(). False: it makes no sense.
+  bool adopted() const { return info_.adopted; }
+  bool adopt(std::vector<AdoptedJob>& jobs);
+  bool shut() const { return view_.header().closing.load(std::memory_order_acquire) == 2; }
+  void close_at_end() { stays_open_ = false; }
+
  private:
   Impl() = default;
   void release_held();
@@ -95,6 +106,9 @@ class Channel::Impl {
   void empty_bell() const;
   void note_touched(std::size_t& high_water, std::size_t size);
   void give_back_extents(std::uint32_t index);
+  bool adopt_names();
+  bool adopt_rings(std::vector<std::uint64_t>& published);
+  void give_back_free_extents();
 
   struct Local {
     std::uint64_t tag = 0;
@@ -140,6 +154,7 @@ class Channel::Impl {
   std::size_t outstanding_ = 0;
   std::size_t touched_ = 0;  // bytes of all extents that may be touched
   std::uint32_t empty_reaps_ = 0;
+  bool stays_open_ = false;
 };
 
 }  // namespace jobring

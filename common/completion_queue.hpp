@@ -128,6 +128,22 @@ class CompletionConsumer {
     ++position_;
     return true;
   }
+  // Goes on where the consumer before us, which is dead, has shown that it was; words that it took
+  // since come again. False if the cells make no sense with that.
+  bool resume() {
+    position_ = lines_->head.load(std::memory_order_acquire);
+    // Downwards: whoever fills a cell has seen all before it filled. Acquire, so have we then.
+    bool filled = false;
+    for (std::uint64_t at = position_ + mask_ + 1; at-- != position_;) {
+      const std::uint8_t lap =
+          CompletionWord(cells_[at & mask_].load(std::memory_order_acquire)).lap();
+      const bool here = lap == std::uint8_t(completion_lap(at, shift_));
+      const bool empty = lap == std::uint8_t(completion_lap(at, shift_) - 1);
+      if (!here && (filled || !empty)) return false;
+      filled = filled || here;
+    }
+    return true;
+  }
   // Shows the workers (and `jobring status`) how far we are. Relaxed: it is submitting the next job
   // that shows them this and the cells before it.
   void publish_head() { lines_->head.store(position_, std::memory_order_relaxed); }

@@ -50,8 +50,8 @@ JOBRING_MESSAGE(Welcome, "welcome",
                         F(max_in_flight))
 JOBRING_MESSAGE(DoorbellAdded, "doorbell", F(doorbell) F(uid))
 JOBRING_MESSAGE(ChannelMapped, "mapped",
-                F(channel) F(slots) F(max_payload) F(max_result) F(uid) F(gid) F(lane) F(session)
-                    F(groups))
+                F(channel) F(slots) F(max_payload) F(max_result) F(uid) F(gid) F(lane) F(kept)
+                    F(session) F(groups))
 JOBRING_MESSAGE(StdioReply, "stdio", F(channel) F(lane))
 JOBRING_MESSAGE(ChannelClosed, "closed", F(channel) F(lane) F(session))
 JOBRING_MESSAGE(StopJob, "stop", F(channel) F(slot) F(generation) F(signal) F(lane))

@@ -159,6 +159,7 @@ struct ChannelMapped {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint32_t lane = 0;
+  bool kept = false;  // of the keeper, which gets its bell as an eventfd whatever the uid
   // For services only.
   std::uint64_t session = 0;            // the channel's, never used again
   std::vector<std::uint32_t> groups{};  // of its client, supplementary

@@ -88,6 +88,13 @@ struct alignas(kCacheLine) Slot {
   StateWord word(std::memory_order order = std::memory_order_acquire) const {
     return StateWord(state.load(order));
   }
+  // The generation of the QUEUED word of the job that is here, in whatever state `word` is: the
+  // same however often it is requeued.
+  std::uint64_t queued_generation(StateWord word) const {
+    const std::uint64_t generation = word.generation();
+    const std::uint64_t full = (generation & ~std::uint64_t{0xffffffff}) | job.get();
+    return full > generation ? full - (std::uint64_t{1} << 32) : full;
+  }
   // One transition. Acquire: the winner sees what the previous owner wrote. Release: the next owner
   // sees ours. Relaxed when it fails: nobody is told what the word was.
   bool move(StateWord from, StateWord to, std::memory_order order = std::memory_order_acq_rel) {

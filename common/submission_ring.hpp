@@ -83,6 +83,20 @@ class SubmissionProducer {
     last_ = word.raw();
     cells_[next_++ & mask_].store(word.raw(), std::memory_order_relaxed);
   }
+  // Goes on where the producer before us, which is dead, had published to, and calls `visit(word)`
+  // for every cell that workers may not have taken yet. False if head and tail cannot both be
+  // right.
+  template <class Visit>
+  bool resume(Visit visit) {
+    // Acquire, as in visit() below: the tail is not behind this head.
+    head_seen_ = lines_->head.load(std::memory_order_acquire);
+    next_ = published_ = lines_->tail.load(std::memory_order_acquire);
+    last_ = lines_->last.load(std::memory_order_relaxed);
+    if (next_ - head_seen_ > mask_ + 1) return false;
+    for (std::uint64_t at = head_seen_; at != next_; ++at)
+      visit(SubmissionWord(cells_[at & mask_].load(std::memory_order_relaxed)));
+    return true;
+  }
   bool pending() const { return next_ != published_; }
   // seq_cst: release for the cells, and the store half of "publish, then look who sleeps"
   // (doorbell.hpp).

@@ -10,9 +10,11 @@
 namespace jobring {
 
 Result<std::unique_ptr<Channel>> Channel::create(const ChannelShape& shape, const std::string& pool,
-                                                 const Peer& peer) {
+                                                 const Peer& peer, bool kept) {
   auto channel = std::make_unique<Channel>();
   channel->peer = peer;
+  channel->kept = kept;
+  channel->own_bell = kept || peer.uid == geteuid();
   const ChannelLayout layout(shape);
   auto segment = create_segment(("jobring:channel:" + pool).c_str(), layout.total);
   if (!segment) return segment.error();
@@ -28,7 +30,7 @@ Result<std::unique_ptr<Channel>> Channel::create(const ChannelShape& shape, cons
 }
 
 Result<void> Channel::create_bell() {
-  if (peer.uid == geteuid()) {
+  if (own_bell) {
     auto event = create_event();
     if (!event) return event.error();
     client_event = std::move(*event);
@@ -48,7 +50,7 @@ Result<void> Channel::create_bell() {
 
 void Channel::ring_client() const {
   view.header().waiting.store(0, std::memory_order_seq_cst);
-  ring_bell(client_event.get(), peer.uid == geteuid());
+  ring_bell(client_event.get(), own_bell);
 }
 
 void ring(int eventfd) {

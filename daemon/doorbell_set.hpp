@@ -1,5 +1,6 @@
 // One uid's doorbell in one pool: the page of ready bits, an eventfd per worker, and which bits are
-// taken.
+// taken. Or that of the keeper, which has the channels of all users whose durable jobs it hands
+// out: none of them may touch what it waits for.
 #pragma once
 
 #include <sys/types.h>
@@ -18,6 +19,7 @@ namespace jobring {
 struct DoorbellSet {
   std::uint32_t index = 0;
   uid_t uid = 0;
+  bool kept = false;  // the keeper's
   UniqueFd segment;
   Mapping mapping;
   std::vector<UniqueFd> events;  // one per worker

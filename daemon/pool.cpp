@@ -193,7 +193,7 @@ void Pool::send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bo
   }
   send(worker,
        ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
-                     channel.peer.gid, lane, service_ ? channel.session : 0,
+                     channel.peer.gid, lane, channel.kept, service_ ? channel.session : 0,
                      service_ ? channel.peer.groups : std::vector<gid_t>()},
        fds);
 }
@@ -231,6 +231,8 @@ void Pool::handle(Worker& worker, const Unmapped& unmapped) {
 void Pool::handle(Worker& worker, const ChannelBroken& broken) {
   log::warning(title(worker) + ": channel " + std::to_string(broken.channel) + ": " +
                broken.reason);
+  const auto found = channels_.find(broken.channel);
+  if (found != channels_.end() && found->second->kept) return break_kept(*found->second);
   host_.disconnect(broken.channel, config_.name, broken.reason);
 }
 
@@ -298,17 +300,25 @@ bool Pool::owns(pid_t pid) const {
 // ---- channels
 
 Result<DoorbellSet*> Pool::doorbell_for(uid_t uid) {
+  std::size_t users = 0;
   for (DoorbellSet& set : doorbells_) {
+    if (set.kept) continue;
     if (set.uid == uid) return &set;
+    ++users;
   }
-  if (doorbells_.size() == kDoorbellsMax) {
+  if (users == kDoorbellsMax) {
     return Error{Errc::full,
                  "the pool already serves " + std::to_string(kDoorbellsMax) + " users",
                  "pool " + config_.name,
                  {}};
   }
+  return add_doorbell(uid, false);
+}
+
+Result<DoorbellSet*> Pool::add_doorbell(uid_t uid, bool kept) {
   auto created = DoorbellSet::create(std::uint32_t(doorbells_.size()), uid, config_.lanes());
   if (!created) return created.error();
+  created->kept = kept;
   doorbells_.push_back(std::move(*created));
   for (auto& worker : workers_) {
     // A worker that is not yet welcomed gets all doorbells with its welcome.
@@ -328,7 +338,6 @@ std::optional<Error> Pool::refusal() const {
 Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& peer,
                                         std::vector<ForeignFd> stdio) {
   if (auto refused = refusal()) return std::move(*refused);
-  const std::string where = "pool " + config_.name;
   auto doorbell = doorbell_for(peer.uid);
   if (!doorbell) return doorbell.error();
   DoorbellSet& set = **doorbell;
@@ -338,27 +347,41 @@ Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& 
     return Error{Errc::full,
                  "user " + std::to_string(peer.uid) + " already has " +
                      std::to_string(config_.max_channels) + " channels",
-                 where, "close some, or raise max_channels"};
+                 "pool " + config_.name, "close some, or raise max_channels"};
   }
+  auto made = make_channel(request, peer, set, bit);
+  if (!made) return made.error();
+  Channel& channel = **made;
+  channel.stdio = std::move(stdio);
+  Opened reply = opened(channel);
+  if (!channel.stdio.empty()) offer_to_sleeper(channel);
+  return reply;
+}
+
+Result<Channel*> Pool::make_channel(const OpenRequest& request, const Peer& peer, DoorbellSet& set,
+                                    std::uint32_t bit) {
   std::uint32_t slots = std::bit_ceil(config_.slots);
   if (request.slots != 0)
     slots = std::min(slots, std::bit_ceil(std::min(request.slots, kSlotsMax)));
-  auto created =
-      Channel::create({slots, config_.max_payload, config_.max_result}, config_.name, peer);
+  auto created = Channel::create({slots, config_.max_payload, config_.max_result}, config_.name,
+                                 peer, request.kept);
   if (!created) return created.error();
-
   Channel& channel = **created;
   channel.ready_bit = bit;
   channel.session = ++last_session_;
   channel.id = set.index * kChannelsPerDoorbell + bit;
   channel.client = request.client.substr(0, 64);
-  channel.stdio = std::move(stdio);
   set.taken.set(bit);
+  channels_[channel.id] = std::move(*created);
+  return &channel;
+}
 
+Pool::Opened Pool::opened(Channel& channel) {
+  const DoorbellSet& set = doorbell_of(channel);
   Opened opened;
   opened.reply = {channel.id,
-                  bit,
-                  slots,
+                  channel.ready_bit,
+                  channel.view.shape().slots,
                   config_.max_payload,
                   config_.max_result,
                   config_.extent_cache,
@@ -366,29 +389,36 @@ Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& 
                   config_.lanes()};
   opened.fds = {channel.segment.get(), set.segment.get(), page_read_only_.get(),
                 channel.client_end.get()};
-  opened.client_end = std::move(channel.client_end);
+  // Of a kept channel it is handed out again and again.
+  if (!channel.kept) opened.client_end = std::move(channel.client_end);
   for (const UniqueFd& event : set.events) opened.fds.push_back(event.get());
-  channels_[channel.id] = std::move(*created);
-  if (!channel.stdio.empty()) offer_to_sleeper(channel);
   return opened;
 }
 
 void Pool::close_channel(std::uint32_t id) {
   const auto found = channels_.find(id);
-  if (found == channels_.end() || found->second->closed) return;
+  if (found == channels_.end()) return;
   Channel& channel = *found->second;
+  channel.held = false;
+  if (channel.closed) return forget_if_unmapped(id);  // a kept one, which we had closed already
+  shut_channel(channel);
+  forget_if_unmapped(id);
+}
+
+void Pool::shut_channel(Channel& channel) {
   channel.closed = true;
   channel.stdio.clear();
   channel.view.header().closing.store(2, std::memory_order_seq_cst);
   for (std::uint32_t p = 0; p < kPriorities; ++p)
     doorbell_of(channel).page().clear_ready(p, channel.ready_bit);
   cancel_waiting(channel.view);
-  if (config_.on_client_death == OnClientDeath::kill && config_.model == WorkerModel::async) {
+  const bool stop = channel.kept || config_.on_client_death == OnClientDeath::kill;
+  if (stop && config_.model == WorkerModel::async) {
     for (auto& worker : workers_) {
       if (channel.mapped_by[worker->lanes.front().index] && worker->state == WorkerState::running)
         stop_all_in_flight(*worker, channel, SIGTERM);
     }
-  } else if (config_.on_client_death == OnClientDeath::kill) {
+  } else if (stop) {
     for_each_slot(channel.view, [&](std::uint32_t slot, StateWord word) {
       if (word.is(SlotState::running)) stop_running(channel, slot, word, SIGTERM);
     });
@@ -398,15 +428,16 @@ void Pool::close_channel(std::uint32_t id) {
     if (worker->state != WorkerState::running && !(service_ && worker->welcomed)) continue;
     for (std::uint32_t l = 0; l < worker->lanes.size(); ++l) {
       if (channel.mapped_by[worker->lanes[l].index])
-        send(*worker, ChannelClosed{id, l, channel.session});
+        send(*worker, ChannelClosed{channel.id, l, channel.session});
     }
   }
-  forget_if_unmapped(id);
 }
 
 void Pool::forget_if_unmapped(std::uint32_t id) {
   const auto found = channels_.find(id);
-  if (found == channels_.end() || !found->second->closed || found->second->mapped_by.any()) return;
+  if (found == channels_.end()) return;
+  const Channel& channel = *found->second;
+  if (!channel.closed || channel.held || channel.mapped_by.any()) return;
   // The next channel may have the same number, and its jobs the same words: a stop that waits for
   // its time must not find them.
   for (auto& worker : workers_) {

@@ -126,6 +126,10 @@ class Pool {
   Result<Opened> open_channel(const OpenRequest& request, const Peer& peer,
                               std::vector<ForeignFd> stdio);
   void close_channel(std::uint32_t id);
+  // The kept channel of the request's user: there already, with all that is in it, or a fresh one.
+  Result<Opened> open_kept(const OpenRequest& request, pid_t keeper);
+  // The keeper is gone without having closed it: it waits for the next one.
+  void leave_kept(std::uint32_t id);
   // Stops the job if it runs: asks first, kills its worker after kill_grace. The generation is that
   // of its QUEUED word.
   void kill_job(const KillRequest& request);
@@ -144,6 +148,9 @@ class Pool {
   // Of a service: the others are about to drain; the others are down (may be called again).
   void drain_service();
   void end_service();
+
+  // Kept channels that are open, by user.
+  std::vector<KeptName> kept_channels() const;
 
   const PoolConfig& config() const { return config_; }
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
@@ -193,7 +200,14 @@ class Pool {
   void cancel_request(const Channel& channel, std::uint32_t slot, StateWord running);
   void send_cancellations();
   void rearm_all();
+  void shut_channel(Channel& channel);
+  void break_kept(Channel& channel);
   void forget_if_unmapped(std::uint32_t id);
+  Opened opened(Channel& channel);
+  Result<Channel*> make_channel(const OpenRequest& request, const Peer& peer, DoorbellSet& set,
+                                std::uint32_t bit);
+  Result<DoorbellSet*> kept_doorbell();
+  Result<DoorbellSet*> add_doorbell(uid_t uid, bool kept);
   void update_broken(const std::string& reason);
   void mend();
   DoorbellSet& doorbell_of(const Channel& channel) {

@@ -125,9 +125,16 @@ void Pool::recover_lane(const Lane& lane, const Death& death, Recovered& total) 
   const WorkerEntry& entry = page().worker(lane.index);
   past_jobs_ += entry.jobs.get();
   past_failed_ += entry.failed.get();
+  // We killed it to end ourselves, and its durable jobs have not failed by that: the keeper runs
+  // them again, in our next life.
+  Death stopped = death;
+  stopped.outcome = Outcome::lost;
+  stopped.may_retry = false;
+  stopped.message = "the daemon was stopped while it ran";
   for (auto& [id, channel] : channels_) {
+    const Death& told = killing_ && channel->kept ? stopped : death;
     const Recovered r =
-        recover_channel(channel->view, lane.owner(), death, [&](const EndedJob& job) {
+        recover_channel(channel->view, lane.owner(), told, [&](const EndedJob& job) {
           // The worker's own page says what it ran: words in the channel could be forged.
           const bool its_own = entry.job_channel.get() == id && entry.job_slot.get() == job.slot &&
                                entry.job_generation.get() == job.running.generation();
@@ -263,7 +270,9 @@ void Pool::update_broken(const std::string& reason) {
   for (auto& [id, channel] : channels_) {
     channel->view.header().closing.store(std::max(1u, channel->view.header().closing.load()),
                                          std::memory_order_seq_cst);
-    fail_waiting(channel->view, "pool " + config_.name + " is not running: " + reason);
+    // Durable jobs wait for better times; the keeper hands out no more.
+    if (!channel->kept)
+      fail_waiting(channel->view, "pool " + config_.name + " is not running: " + reason);
     channel->ring_client();
   }
 }

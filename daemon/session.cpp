@@ -25,15 +25,21 @@ Result<UniqueFd> text_file(const std::string& text) {
 
 }  // namespace
 
-Session::Session(UniqueFd socket, Peer peer, Host host)
-    : socket_(std::move(socket)), peer_(peer), host_(std::move(host)) {
+Session::Session(UniqueFd socket, Peer peer, Host host, bool keeper)
+    : socket_(std::move(socket)), peer_(peer), host_(std::move(host)), keeper_(keeper) {
   fcntl(socket_.get(), F_SETFL, O_NONBLOCK);
   watch_ = host_.loop.watch(socket_.get(), [this] { on_readable(); });
 }
 
 Session::~Session() {
   for (const auto& [pool, channel] : channels_) {
-    if (Pool* p = host_.find_pool(pool)) p->close_channel(channel);
+    Pool* p = host_.find_pool(pool);
+    if (p == nullptr) continue;
+    if (kept_.contains({pool, channel})) {
+      p->leave_kept(channel);
+    } else {
+      p->close_channel(channel);
+    }
   }
   watch_.reset();
   close_connection(std::move(socket_), peer_.uid);
@@ -117,8 +123,11 @@ void Session::handle(OpenRequest& request, std::vector<ForeignFd> fds) {
                        {},
                        {}});
   }
+  if (request.kept && !keeper_)
+    return disconnect({Errc::protocol, "only the keeper has kept channels", {}, {}});
   auto pool = host_.pool_to_open(request.pool);
   if (!pool) return refuse(pool.error());
+  if (request.kept) return open_kept(request, **pool);
   if (channels_.size() >= host_.max_channels) {
     return refuse({Errc::full,
                    "this client already has " + std::to_string(host_.max_channels) + " channels",
@@ -137,7 +146,18 @@ void Session::handle(OpenRequest& request, std::vector<ForeignFd> fds) {
   reply(opened->reply, opened->fds);
 }
 
+void Session::open_kept(const OpenRequest& request, Pool& pool) {
+  if (pool.is_service())
+    return refuse({Errc::unknown_pool, "durable jobs do not run here", "pool " + request.pool, {}});
+  auto opened = pool.open_kept(request, peer_.pid);
+  if (!opened) return refuse(opened.error());
+  channels_.emplace(request.pool, opened->reply.channel);
+  kept_.emplace(request.pool, opened->reply.channel);
+  reply(opened->reply, opened->fds);
+}
+
 void Session::handle(const CloseRequest& request) {
+  kept_.erase({request.pool, request.channel});
   if (channels_.erase({request.pool, request.channel}) == 0) return;
   if (Pool* pool = host_.find_pool(request.pool)) pool->close_channel(request.channel);
 }

@@ -33,7 +33,8 @@ class Session {
     std::uint32_t max_closes;  // descriptors that wait to be closed, of one user
   };
 
-  Session(UniqueFd socket, Peer peer, Host host);
+  // `keeper`: it may open kept channels.
+  Session(UniqueFd socket, Peer peer, Host host, bool keeper = false);
   ~Session();
 
   // Ends it and says why: to the client if it still listens, and in the log.
@@ -46,6 +47,7 @@ class Session {
  private:
   void on_readable();
   void handle(OpenRequest& request, std::vector<ForeignFd> fds);
+  void open_kept(const OpenRequest& request, Pool& pool);
   void handle(const CloseRequest& request);
   void handle(const KillRequest& request);
   void handle(const PingRequest& request);
@@ -59,7 +61,9 @@ class Session {
   Peer peer_;
   Host host_;
   EventLoop::Handle watch_;
+  const bool keeper_;
   std::set<std::pair<std::string, std::uint32_t>> channels_;  // pool, channel id
+  std::set<std::pair<std::string, std::uint32_t>> kept_;      // those of them that outlive us
   bool over_ = false;
 };
 

@@ -90,6 +90,7 @@ Json channel_json(const Channel& channel, std::uint64_t& queued_total) {
   json["client"] = printable(channel.client);
   json["client_pid"] = channel.peer.pid;
   json["uid"] = channel.peer.uid;
+  json["kept"] = channel.kept;
   json["slots"] = channel.view.shape().slots;
   std::uint64_t submitted = 0;
   for (const auto& ring : header.submission) submitted += ring.tail.load(std::memory_order_relaxed);

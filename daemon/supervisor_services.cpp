@@ -75,7 +75,13 @@ Result<Pool*> Supervisor::start_keeper() {
   if (!program) return cannot_start(kKeeperPool, program.error());
   if (auto made = make_state_dir(*state_dir); !made) return cannot_start(kKeeperPool, made.error());
   KeeperHost host{[this](pid_t keeper) { return open_keeper_session(keeper); },
-                  [] { return std::vector<KeptName>(); }};
+                  [this] {
+                    std::vector<KeptName> names;
+                    for (const auto& pool : pools_) {
+                      for (KeptName& name : pool->kept_channels()) names.push_back(std::move(name));
+                    }
+                    return names;
+                  }};
   auto pool =
       std::make_unique<Pool>(keeper_pool(config_.keeper), std::vector<std::string>{*program},
                              pool_host(), keeper_service(config_, *state_dir, std::move(host)));
@@ -93,7 +99,7 @@ Result<UniqueFd> Supervisor::open_keeper_session(pid_t keeper) {
   // may have its address when that comes.
   loop_.post([before = std::shared_ptr<Session>(std::move(keeper_session_))] {});
   keeper_session_ = std::make_unique<Session>(std::move(ours), Peer{keeper, geteuid(), getegid()},
-                                              session_host());
+                                              session_host(), true);
   return theirs;
 }
 

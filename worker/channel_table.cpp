@@ -118,6 +118,7 @@ WorkerChannel* ChannelTable::add_channel(Order& order) {
   channel->uid = mapped.uid;
   channel->gid = mapped.gid;
   channel->trusted = mapped.uid == geteuid();
+  channel->own_bell = mapped.kept || channel->trusted;
   place = std::move(channel);
   return place.get();
 }

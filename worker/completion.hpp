@@ -31,7 +31,7 @@ inline bool publish_done(WorkerChannel& channel, std::uint32_t index, StateWord 
   // look.
   if (WaitingWord::reached(wanted, channel.completions.position()) &&
       waiting.exchange(WaitingWord::none, std::memory_order_relaxed) != WaitingWord::none) {
-    if (!ring_bell(channel.client_event, channel.trusted) && errno == EBADF)
+    if (!ring_bell(channel.client_event, channel.own_bell) && errno == EBADF)
       leave_without_descriptors();
     mine.wakes.set(mine.wakes.get() + 1);
   }

@@ -68,6 +68,7 @@ struct WorkerChannel {
   // The client runs under our own uid: it could harm us anyway, so handlers read its payloads in
   // place.
   bool trusted = false;
+  bool own_bell = false;  // client_event is an eventfd (ring_bell.hpp)
   bool broken = false;  // its client wrote nonsense; not looked at any more
   std::array<const Handler*, kHandlersMax> handlers{};  // resolved names, by the client's index
   std::array<std::uint8_t, kPriorities> empty_visits{};

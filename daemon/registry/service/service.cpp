@@ -55,15 +55,6 @@ std::uint64_t request_id(std::uint32_t channel, std::uint32_t slot) {
   return std::uint64_t(channel) << 16 | slot;
 }
 
-// The generation of the QUEUED word with which the request was submitted: the same however often it
-// is requeued, unlike that of `word`, which is a little later. The slot has its low bits.
-std::uint64_t submitted(StateWord word, std::uint32_t low) {
-  const std::uint64_t generation = word.generation();
-  std::uint64_t full = (generation & ~std::uint64_t{0xffffffff}) | low;
-  if (full > generation) full -= std::uint64_t{1} << 32;
-  return full;
-}
-
 }  // namespace
 
 Service::Service(WorkerProcess& process, OrderLink& link)
@@ -155,7 +146,7 @@ void Service::take(Served& from, const Claim& claim) {
   caller.request_id = request_id(channel.id, claim.index);
   caller.session = from.session;
   caller.slot = claim.index;
-  caller.generation = submitted(claim.word, slot.job.get());
+  caller.generation = slot.queued_generation(claim.word);
   caller.uid = channel.uid;
   caller.gid = channel.gid;
   caller.groups = &from.groups;

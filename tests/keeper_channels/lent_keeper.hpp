@@ -1,0 +1,46 @@
+// A daemon whose keeper is the stand-in. In mode "lend" the test itself plays the keeper, over the
+// control socket that the stand-in was given; in mode "feed" the stand-in does.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "client/kept_channel.hpp"
+#include "tests/support/daemon.hpp"
+
+namespace jobring::test {
+
+class KeeperHouse {
+ public:
+  explicit KeeperHouse(const std::string& pools, const std::string& mode = "lend");
+  KeeperHouse() : KeeperHouse(noting_pool(2)) {}
+
+  // A pool "default" with the handler "note".
+  static std::string noting_pool(unsigned workers, const std::string& more = "");
+
+  const Daemon& daemon() const { return *daemon_; }
+  Daemon& daemon() { return *daemon_; }
+  std::string file(const std::string& name) const { return dir_ / name; }
+  std::string state(const std::string& name) const { return dir_ / ("state/" + name); }
+  // The supervisor starts its keeper: the first time because a client asks for it, later because
+  // the one before died. Waits until it is there.
+  void start_keeper();
+  // The socket of the keeper that has started last, as a client's connection.
+  std::shared_ptr<detail::ClientCore> borrow();
+  // What that keeper was told: "N pools,POOL:UID:GID,..."
+  const std::string& told() const { return told_; }
+  pid_t keeper() const;  // 0 if there is none
+  // SIGKILL, and waits until the supervisor has seen it.
+  void kill_keeper();
+  std::string payload(const std::string& line, const std::string& hold = "") const;
+  // The lines that handlers have noted, as a whole.
+  std::string notes() const { return read_file(file("notes")); }
+
+ private:
+  TempDir dir_;
+  UniqueFd listener_;
+  std::string told_;
+  std::unique_ptr<Daemon> daemon_;
+};
+
+}  // namespace jobring::test
