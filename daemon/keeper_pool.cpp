@@ -104,7 +104,7 @@ std::unique_ptr<ServiceKind> keeper_service(const Config& config, const std::str
 Result<std::string> keeper_state_dir(const KeeperSettings& settings, bool is_private) {
   const std::string where = std::string("pool ") + kKeeperPool;
   if (!settings.enabled)
-    return Error{Errc::no_daemon, "this daemon keeps no durable jobs", where,
+    return Error{Errc::unknown_pool, "this daemon keeps no durable jobs", where,
                  "its config has \"keeper\": {\"enabled\": false}"};
   if (settings.state_dir != "auto") return settings.state_dir;
   if (is_private)

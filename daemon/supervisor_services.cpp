@@ -41,7 +41,7 @@ Result<Pool*> Supervisor::pool_to_open(const std::string& name) {
 
 Result<Pool*> Supervisor::start_registry() {
   if (!config_.registry.enabled) {
-    return Error{Errc::no_daemon, "this daemon has no registry", place(kRegistryPool),
+    return Error{Errc::unknown_pool, "this daemon has no registry", place(kRegistryPool),
                  "its config has \"registry\": {\"enabled\": false}"};
   }
   if (killing_)
