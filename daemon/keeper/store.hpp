@@ -80,6 +80,7 @@ struct Change {
   JobState state = JobState::ready;  // that it has now
   std::uint32_t attempt = 0;         // begun so far
   bool removed = false;              // it is forgotten
+  std::string_view pool{};           // valid until the next turn
 };
 
 struct ListPage {

@@ -11,6 +11,7 @@
 //    key and pool is in ready or ranked: so whoever leaves these fetches one.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -120,7 +121,9 @@ class SqliteStore final : public Store {
   Row row_of(Statement& s) const;
   bool load_row(JobId id, Row& row);  // false: not there
   void save(const Row& row);
-  void changed(const Row& row) { changes_.push_back({row.id, row.state, row.tries, false}); }
+  void changed(const Row& row, bool removed = false) {
+    changes_.push_back({row.id, row.state, row.tries, removed, pools_[row.pool].name});
+  }
   // Into and out of what its state keeps it in, and the summaries.
   void enter(const Row& row);
   void leave(const Row& row);
@@ -204,7 +207,7 @@ class SqliteStore final : public Store {
   InFlight in_flight_;
   std::unordered_map<std::string, std::uint32_t> key_use_;  // how many of a key run
   std::map<std::string, std::uint32_t, std::less<>> pools_by_name_;
-  std::vector<Pool> pools_;                  // by id; 0 is none
+  std::deque<Pool> pools_;                   // by id; 0 is none; their names stay where they are
   std::unordered_map<JobId, Group> groups_;  // of this turn
   JobId next_job_ = 1;
   bool next_job_dirty_ = false;

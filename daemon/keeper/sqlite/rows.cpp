@@ -250,7 +250,7 @@ void SqliteStore::remove(Row r) {
   if (r.has(kTagged) && spec_of(r, spec))
     for (const std::string_view tag : spec.tags) drop_tag_.bind(1, tag).bind(2, id).run();
   zones_.add(r.id, r.pool, r.state, -1);
-  changes_.push_back({r.id, r.state, r.tries, true});
+  changed(r, true);
   drop_job_.bind(1, id).run();
   if (r.has(kBigPayload) && !r.has(kMember)) drop_big_.bind(1, id << 1).run();
   if (r.has(kBigResult)) drop_big_.bind(1, id << 1 | 1).run();

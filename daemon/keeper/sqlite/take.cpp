@@ -122,7 +122,7 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
     taken.id = row.id;
     taken.attempt = row.tries + 1;
     taken.base = row.base;
-    changes_.push_back({row.id, JobState::running, taken.attempt, false});
+    changes_.push_back({row.id, JobState::running, taken.attempt, false, pools_[row.pool].name});
     InFlight::Entry& entry = in_flight_.add(row.id);
     entry.attempt = taken.attempt;
     entry.taken_ms = now_.real_ms;
