@@ -12,10 +12,18 @@
 
 namespace jobring::detail {
 
+// Hears of a future's end at once, where a callback may have to wait for others to return.
+class EndListener {
+ public:
+  virtual ~EndListener() = default;
+  // Called by whoever ends the future, perhaps under its pool's lock: calls nothing of any pool.
+  virtual void push(std::shared_ptr<FutureState> state) = 0;
+};
+
 // Who wants to hear of a future's end: a user's callback, or somebody who waits for several.
 struct Hook {
   std::function<void(const Future&)> call;
-  std::shared_ptr<Gather> gather;
+  std::shared_ptr<EndListener> listener;
 };
 
 struct FutureState {

@@ -12,13 +12,14 @@
 
 #include <jobring/future.hpp>
 
+#include "client/future_state.hpp"
 #include "common/unique_fd.hpp"
 
 namespace jobring::detail {
 
 // Futures are watched by one thread; their ends may come from any. add(), next() and wait() cost
 // the same however many are watched, so that waiting for n futures costs n.
-class Gather : public std::enable_shared_from_this<Gather> {
+class Gather final : public EndListener, public std::enable_shared_from_this<Gather> {
  public:
   void add(const Future& future);
   // Forgets all that have not ended.
@@ -32,8 +33,7 @@ class Gather : public std::enable_shared_from_this<Gather> {
   std::size_t ended() const { return ended_.load(std::memory_order_acquire); }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
 
-  // Called by whoever ends the future, perhaps under its pool's lock: calls nothing of any pool.
-  void push(std::shared_ptr<FutureState> state);
+  void push(std::shared_ptr<FutureState> state) override;
 
  private:
   bool wait_for_pools(const std::vector<std::shared_ptr<PoolCore>>& pools,

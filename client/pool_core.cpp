@@ -205,8 +205,8 @@ void PoolCore::end(const std::shared_ptr<FutureState>& state) {
   std::vector<Hook> hooks = std::exchange(state->hooks, {});
   state->done.store(true, std::memory_order_release);
   for (Hook& hook : hooks) {
-    if (hook.gather) {
-      hook.gather->push(state);
+    if (hook.listener) {
+      hook.listener->push(state);
     } else {
       due_.push_back({std::move(hook.call), Future(state)});
     }
@@ -234,6 +234,11 @@ void PoolCore::tell_all() {
   changed_.notify_all();
   // The leader sleeps on the descriptors: what it waits for may be among these.
   if (led_) channel_->interrupt();
+}
+
+void PoolCore::wake_waiters() {
+  const Lock lock(mutex_);
+  tell_all();
 }
 
 void PoolCore::run_due(Lock& lock) {
@@ -336,8 +341,8 @@ void PoolCore::add_hook(const std::shared_ptr<FutureState>& state, Hook hook) {
     state->hooks.push_back(std::move(hook));
     return;
   }
-  if (hook.gather) {
-    hook.gather->push(state);
+  if (hook.listener) {
+    hook.listener->push(state);
     return;
   }
   lock.unlock();
@@ -346,9 +351,18 @@ void PoolCore::add_hook(const std::shared_ptr<FutureState>& state, Hook hook) {
   run_callbacks(std::move(due));
 }
 
-void PoolCore::remove_hooks(FutureState& state, const Gather* gather) {
+void PoolCore::remove_hooks(FutureState& state, const EndListener* listener) {
   const Lock lock(mutex_);
-  std::erase_if(state.hooks, [&](const Hook& hook) { return hook.gather.get() == gather; });
+  std::erase_if(state.hooks, [&](const Hook& hook) { return hook.listener.get() == listener; });
+}
+
+void PoolCore::listen(const Future& future, std::shared_ptr<EndListener> listener) {
+  if (const auto pool = future.state_->pool.lock()) {
+    pool->add_hook(future.state_, Hook{{}, std::move(listener)});
+    return;
+  }
+  future.state_->await_end();
+  listener->push(future.state_);
 }
 
 std::optional<Progress> PoolCore::progress(const FutureState& state) {

@@ -41,11 +41,15 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   // Waits until `ready()` (called under the lock) or the time is over; what ready() said last.
   bool wait_until(const std::function<bool()>& ready, std::chrono::nanoseconds timeout);
+  // They look again: something that their ready() asks for has changed.
+  void wake_waiters();
   bool wait_for(const FutureState& state, std::chrono::nanoseconds timeout);
   std::size_t poll();
   // Adds a hook, or does what it asks for if the future is done.
   void add_hook(const std::shared_ptr<FutureState>& state, Hook hook);
-  void remove_hooks(FutureState& state, const Gather* gather);
+  void remove_hooks(FutureState& state, const EndListener* listener);
+  // Also of a future whose pool is gone.
+  static void listen(const Future& future, std::shared_ptr<EndListener> listener);
   std::optional<Progress> progress(const FutureState& state);
   bool cancel(FutureState& state);
   void kill(FutureState& state, int signal);
