@@ -47,9 +47,11 @@ class ClientCore {
   const std::string& where() const { return where_; }
   const std::string& name() const { return name_; }
 
-  // The pools that are open, by name: Client::pool() gives the same one twice.
+  // The pools that are open, by name: Client::pool() gives the same one twice. The same of durable
+  // jobs.
   std::mutex pools_mutex;
   std::map<std::string, std::weak_ptr<PoolCore>> pools;
+  std::weak_ptr<DurableCore> durable;
 
  private:
   mutable std::mutex mutex_;

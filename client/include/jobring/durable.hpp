@@ -3,8 +3,8 @@
 //
 //     jobring::Client client = jobring::Client::connect();
 //     jobring::DurableJobs jobs(client);
-//     jobring::DurableFuture f = jobs.run({.argv = {"make", "world"}}, {.name = "world", .retry =
-//     {.max = 3}}); remember(f.id());                      // it survives us
+//     jobring::DurableFuture f = jobs.run({.argv = {"make", "world"}}, {.name = "world"});
+//     remember(f.id());                                     // it survives us
 //     ...
 //     std::puts(jobs.attach(id).get().c_str());
 //
@@ -160,6 +160,12 @@ struct AttemptInfo {
   std::string tail;  // the last lines of a command's output, or why it ended
 };
 
+struct JobGroup {
+  JobId id = 0;
+  std::uint64_t size = 0, open = 0, bad = 0;  // members; not ended; ended without success
+  bool sealed = false;
+};
+
 struct DurableInfo {
   JobId id = 0;
   JobState state = JobState::ready;
@@ -179,6 +185,9 @@ struct DurableInfo {
   std::vector<AttemptInfo> history{};  // the last 20
   std::vector<JobId> waits_for{};
   std::optional<Progress> progress{};
+  // Of DurableFuture::info() only, if the future is that of an array or a group: how it went. Of
+  // the rest id and state are set: succeeded if all of its members did, else dead.
+  std::optional<JobGroup> members{};
 
   // Of a command: its report (its output is in the logs). Throws Exception(bad_input) if the result
   // is not one.
@@ -229,12 +238,6 @@ struct PoolJobs {
   std::array<std::uint64_t, 8> jobs{};  // by JobState
 };
 
-struct JobGroup {
-  JobId id = 0;
-  std::uint64_t size = 0, open = 0, bad = 0;  // members; not ended; ended without success
-  bool sealed = false;
-};
-
 struct CronSpec {
   std::string name;
   std::string schedule;  // "*/5 * * * *", "@daily"
@@ -271,59 +274,105 @@ struct LogPart {
 };
 
 // kind() is one word: "not_found", "permission", "bad_argument", "too_large", "full",
-// "store_failed", "exists", "timed_out", "lost"; of refused submissions the name of
+// "store_failed", "exists", "timed_out", "cancelled", "lost"; of refused submissions the name of
 // SubmitAnswer::Status.
 class DurableError : public Exception {
  public:
   using Exception::Exception;
+  DurableError(int exit_status, const char* kind, const std::string& line, JobId job)
+      : Exception(exit_status, kind, line), job_(job) {}
+  // Of a refused submission: the job or group in its way, or 0.
+  JobId job() const { return job_; }
+
+ private:
+  JobId job_ = 0;
+};
+
+// Thrown by submit_all() if one of its several requests failed, after others were answered: kind()
+// and what() are those of what failed, and nothing of that request and those behind it was kept.
+class PartlySubmitted : public DurableError {
+ public:
+  PartlySubmitted(const Exception& failed, std::vector<SubmitAnswer> answers)
+      : DurableError(failed.exit_status(), failed.kind(), failed.what()),
+        answers_(std::make_shared<const std::vector<SubmitAnswer>>(std::move(answers))) {}
+  // Of the first jobs, as far as they were answered.
+  const std::vector<SubmitAnswer>& answers() const { return *answers_; }
+
+ private:
+  std::shared_ptr<const std::vector<SubmitAnswer>> answers_;
 };
 
 // A job that outlives us. Copyable: copies share what is known of it. Dropping all copies does not
-// touch the job.
+// touch the job. It keeps the connection open. One that was default-constructed has no job: every
+// member but valid() throws Exception(bad_input).
+//
+// The daemon is asked once, when something first wants to know, and answers when the job has ended.
+// Any number of them may be waited for: they do not need a slot each.
+//
+// It is over when the job has ended, and also when it cannot be known any more: the job was
+// forgotten meanwhile, or the daemon went away. Then info() and get() throw. What it has said once
+// it says for ever: attach() again for a job that was retried after its end, or after connecting to
+// the daemon again.
 class DurableFuture {
  public:
   DurableFuture() = default;
   bool valid() const { return state_ != nullptr; }
   JobId id() const;
-  // Whether it has ended. Asks the daemon in the background: never blocks.
+  // Whether it is over. Asks the daemon in the background: never blocks.
   bool ready() const;
   void wait() const;
-  bool wait_for(std::chrono::nanoseconds timeout) const;  // true if it has ended
-  // Waits, then all that is known of its end. Throws DurableError(not_found) if it was forgotten,
-  // Exception(no_daemon) if the daemon goes away for good (attach() again later).
+  bool wait_for(std::chrono::nanoseconds timeout) const;  // true if it is over
+  // Waits, then all that is known of its end, valid while a copy of this lives. Its payload is left
+  // out if it is long, and its result if it has more bytes than one answer (1 MiB by default).
+  // Throws DurableError(not_found) if it was forgotten, Exception(no_daemon) if the daemon went
+  // away.
   const DurableInfo& info() const;
-  // Waits, then its result; of a command, what it wrote to stdout. Throws JobFailed unless it
-  // succeeded.
+  // Waits, then its result; of a command, what it wrote to stdout, as far as it was kept. Throws
+  // JobFailed unless it succeeded. The result of an array or a group is empty.
   std::string get() const;
-  // Once, when it has ended; rules as for Future::on_ready().
+  // Once, when it is over; rules as for Future::on_ready(). If all copies of it and of DurableJobs
+  // are destroyed before, it is called then, and info() throws Exception(no_daemon).
   void on_ready(std::function<void(const DurableFuture&)> callback) const;
 
  private:
-  friend class DurableJobs;
-  explicit DurableFuture(std::shared_ptr<detail::DurableState> state) : state_(std::move(state)) {}
+  friend class detail::DurableCore;
+  DurableFuture(std::shared_ptr<detail::DurableCore> core,
+                std::shared_ptr<detail::DurableState> state)
+      : core_(std::move(core)), state_(std::move(state)) {}
+  detail::DurableState& state() const;
+  std::shared_ptr<detail::DurableCore> core_;  // null if it was over before
   std::shared_ptr<detail::DurableState> state_;
 };
 
-// The daemon's durable jobs. Copies share one channel. All functions block until the daemon has
-// answered, which for changes is after they are safe; after a crash of the keeper they go on by
-// themselves. Any thread.
+// The daemon's durable jobs. Copies, and all of one Client, share one channel. All functions block
+// until the daemon has answered, which for changes is after they are safe; after a crash of the
+// keeper they go on by themselves. Any thread.
+//
+// Errors of all functions: DurableError(bad_argument) for what makes no sense, too_large for more
+// bytes than the daemon's limits, full (a limit of the daemon, or its disk), store_failed (the disk
+// refused); Exception(no_daemon) if the daemon is gone.
 class DurableJobs {
  public:
-  // Throws Exception: unknown_pool if the daemon keeps no jobs (a private one, or "keeper" is off).
+  // Throws Exception: the daemon keeps no jobs (a private one, or "keeper" is off).
   explicit DurableJobs(Client& client);
 
   // ---- submitting
-  // Throws DurableError if it is refused.
+  // Throws DurableError if it is refused. The future of an array is that of its group.
   DurableFuture submit(std::string_view handler, std::string_view payload,
                        const DurableOptions& options = {});
   DurableFuture run(const Command& command, const DurableOptions& options = {});
-  // An answer for each, in their order. All in one turn as far as one request has room for them
-  // (16 MiB by default), else in several requests.
+  // An answer for each, in their order: one that is refused does not stop the others. All in one
+  // turn, kept whole or not at all, as far as one request has room for them (8 MiB by default),
+  // else in several requests, one after the other: PartlySubmitted. Throws before anything is kept
+  // if one of them makes no sense.
   std::vector<SubmitAnswer> submit_all(std::span<const DurableJob> jobs);
-  // Many at a time without waiting: the answer comes with poll() of pool(), on_ready() or get().
+  // The same in one request and without waiting for the answer: on_ready(), poll() of pool(), then
+  // answers(). Blocks while the channel is full. Throws DurableError(too_large) if one request has
+  // no room for them.
   Future start_submit(std::span<const DurableJob> jobs);
   static std::vector<SubmitAnswer> answers(const Future& submitted);  // waits for it
 
+  // Of a job, or of a group. Asks nothing yet.
   DurableFuture attach(JobId id);
   JobId new_group();
   void seal(JobId group);  // nothing joins it any more
@@ -368,10 +417,12 @@ class DurableJobs {
   std::optional<std::string> export_job(JobId id);
   bool import_job(std::string_view exported);  // false: its id is taken
 
-  // The channel that carries all this: its fd() and poll() for event loops.
+  // The channel that carries all this: its fd() and poll() for event loops. Submit nothing to it.
   Pool pool() const;
 
  private:
+  friend class detail::DurableCore;
+  explicit DurableJobs(std::shared_ptr<detail::DurableCore> core) : core_(std::move(core)) {}
   std::shared_ptr<detail::DurableCore> core_;
 };
 

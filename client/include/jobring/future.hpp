@@ -95,6 +95,7 @@ CallbackErrorHandler set_callback_error_handler(CallbackErrorHandler handler);
 namespace detail {
 class PoolCore;
 class ClientCore;
+class DurableCore;
 class Gather;
 struct FutureState;
 }  // namespace detail

@@ -184,6 +184,7 @@ class Pool {
 
  private:
   friend class Client;
+  friend class detail::DurableCore;
   explicit Pool(std::shared_ptr<detail::PoolCore> core) : core_(std::move(core)) {}
   std::shared_ptr<detail::PoolCore> core_;
 };
@@ -215,6 +216,7 @@ class Client {
   bool is_private() const;
 
  private:
+  friend class detail::DurableCore;
   explicit Client(std::shared_ptr<detail::ClientCore> core) : core_(std::move(core)) {}
   std::shared_ptr<detail::ClientCore> core_;
 };
