@@ -34,7 +34,7 @@ void Gather::add(const Future& future) {
   };
   if (std::none_of(pools_.rbegin(), pools_.rend(), same)) pools_.push_back(state.pool);
   futures_.push_back(future);
-  pool->add_hook(future.state_, Hook{{}, shared_from_this()});
+  if (!pool->add_hook(future.state_, Hook{{}, shared_from_this()})) ++doubles_;
 }
 
 bool Gather::is_done(const Future& future) {
@@ -75,13 +75,15 @@ std::optional<Future> Gather::take() {
   return next;
 }
 
-bool Gather::wait(const std::function<bool()>& enough, std::chrono::nanoseconds timeout) {
+bool Gather::wait(const std::function<bool()>& enough, const std::function<std::size_t()>& needed,
+                  std::chrono::nanoseconds timeout) {
   std::vector<std::shared_ptr<PoolCore>> pools;
   for (const auto& known : pools_) {
     if (auto pool = known.lock()) pools.push_back(std::move(pool));
   }
   // A pool that goes right now ends its futures, which only our event tells.
-  if (pools.size() == 1 && pools_.size() == 1) return pools.front()->wait_until(enough, timeout);
+  if (pools.size() == 1 && pools_.size() == 1)
+    return pools.front()->wait_until(enough, needed, timeout);
   return wait_for_pools(pools, enough, timeout);
 }
 
@@ -123,8 +125,12 @@ Waited wait(std::span<const Future> futures, WaitFor until, std::chrono::nanosec
            (until == WaitFor::first_completed && gather->ended() != 0) ||
            (until == WaitFor::first_exception && gather->failed());
   };
+  const auto needed = [&] {
+    const std::size_t ended = gather->ended() + gather->doubles();
+    return until == WaitFor::all && ended < futures.size() ? futures.size() - ended : 1;
+  };
   for (const Future& future : futures) gather->add(future);
-  if (!enough()) gather->wait(enough, timeout);
+  if (!enough()) gather->wait(enough, needed, timeout);
   gather->drop();
   Waited waited;
   for (const Future& future : futures) {
@@ -157,7 +163,7 @@ std::optional<Future> AsCompleted::next(std::chrono::nanoseconds timeout) {
   const std::size_t seen = gather_->ended();
   if (auto future = gather_->take()) return future;
   if (gather_->watched() == 0) return std::nullopt;
-  gather_->wait([&] { return gather_->ended() != seen; }, timeout);
+  gather_->wait([&] { return gather_->ended() != seen; }, [] { return std::size_t{1}; }, timeout);
   return gather_->take();
 }
 

@@ -24,12 +24,15 @@ class Gather final : public EndListener, public std::enable_shared_from_this<Gat
   void add(const Future& future);
   // Forgets all that have not ended.
   void drop();
-  // Until `enough()`, or until the time is over; what enough() said last.
-  bool wait(const std::function<bool()>& enough, std::chrono::nanoseconds timeout);
+  // Until `enough()`, or until the time is over; what enough() said last. `needed()`: so many of
+  // those watched must end before it can be.
+  bool wait(const std::function<bool()>& enough, const std::function<std::size_t()>& needed,
+            std::chrono::nanoseconds timeout);
   static bool is_done(const Future& future);
   std::optional<Future> take();  // the next of those that have ended
 
   std::size_t watched() const { return watched_; }  // added and not taken
+  std::size_t doubles() const { return doubles_; }  // added though their job was watched already
   std::size_t ended() const { return ended_.load(std::memory_order_acquire); }
   bool failed() const { return failed_.load(std::memory_order_acquire); }
 
@@ -43,6 +46,7 @@ class Gather final : public EndListener, public std::enable_shared_from_this<Gat
   std::vector<Future> futures_;  // added; those that have ended are cleared out now and then
   std::vector<std::weak_ptr<PoolCore>> pools_;  // whose they are
   std::size_t watched_ = 0;
+  std::size_t doubles_ = 0;
 
   std::atomic<std::size_t> ended_{0};  // counts, never falls
   std::atomic<bool> failed_{false};

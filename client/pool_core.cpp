@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "client/gather.hpp"
@@ -12,6 +13,11 @@ namespace {
 
 constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
 constexpr std::chrono::nanoseconds kGather = std::chrono::milliseconds(1);
+
+// Nothing is waited for but the next completion.
+std::size_t the_next() {
+  return 1;
+}
 
 }  // namespace
 
@@ -94,7 +100,7 @@ int PoolCore::await_slot(Lock& lock, std::chrono::nanoseconds timeout) {
                    "every slot is held by a result that stays in place, or by a reservation",
                    "pool " + name(), "drop some of them, or use a pool with more slots"});
     }
-    wait_locked(lock, ready, left);
+    wait_locked(lock, ready, the_next, left);
   }
 }
 
@@ -135,7 +141,7 @@ std::optional<Future> PoolCore::submit(std::string_view handler, std::string_vie
     const auto pause = std::min(time_left(patience, since), kGather);
     if (pause.count() <= 0) return std::nullopt;
     wait_locked(
-        lock, [] { return false; }, pause);
+        lock, [] { return false; }, the_next, pause);
   }
 }
 
@@ -162,7 +168,7 @@ Future PoolCore::submit_reserved(std::uint32_t slot, std::size_t reserved, std::
     if (future.valid()) return future;
     channel_->set_aside(slot);
     wait_locked(
-        lock, [] { return false; }, kGather);
+        lock, [] { return false; }, the_next, kGather);
   }
 }
 
@@ -208,6 +214,7 @@ void PoolCore::end(const std::shared_ptr<FutureState>& state) {
     if (hook.listener) {
       hook.listener->push(state);
     } else {
+      --calls_;
       due_.push_back({std::move(hook.call), Future(state)});
     }
   }
@@ -251,8 +258,16 @@ void PoolCore::run_due(Lock& lock) {
 
 // ---- waiting
 
-template <class Ready>
-bool PoolCore::wait_locked(Lock& lock, const Ready& ready, std::chrono::nanoseconds timeout) {
+// Nobody else waits, no callback either: then a caller who needs many completions sleeps until half
+// of them are there, so that it is woken a few times and still takes them in while others run.
+std::size_t PoolCore::worth_waking(std::size_t needed) const {
+  return followers_ != 0 || calls_ != 0 || loop_ ? 1 : std::max<std::size_t>(1, needed / 2);
+}
+
+// `needed()`: at least so many completions of this channel must come before ready().
+template <class Ready, class Needed>
+bool PoolCore::wait_locked(Lock& lock, const Ready& ready, const Needed& needed,
+                           std::chrono::nanoseconds timeout) {
   const std::uint64_t start = now_ns();
   const auto look = [&] {
     if (ready()) return true;
@@ -278,14 +293,20 @@ bool PoolCore::wait_locked(Lock& lock, const Ready& ready, std::chrono::nanoseco
     const auto left = time_left(timeout, start);
     if (left.count() <= 0) return look();
     if (led_) {
-      if (left == kForEver) {
-        changed_.wait(lock);
-      } else {
-        changed_.wait_for(lock, left);
+      ++followers_;
+      // Who leads may sleep until there are many: from now on the next one counts, and we take in
+      // what came meanwhile.
+      if (channel_->announce()) {
+        if (left == kForEver) {
+          changed_.wait(lock);
+        } else {
+          changed_.wait_for(lock, left);
+        }
       }
+      --followers_;
     } else {
       led_ = true;
-      if (channel_->announce()) {
+      if (channel_->announce(worth_waking(needed()))) {
         lock.unlock();
         channel_->sleep(left);
         lock.lock();
@@ -299,17 +320,23 @@ bool PoolCore::wait_locked(Lock& lock, const Ready& ready, std::chrono::nanoseco
   }
 }
 
-bool PoolCore::wait_until(const std::function<bool()>& ready, std::chrono::nanoseconds timeout) {
+bool PoolCore::wait_until(const std::function<bool()>& ready,
+                          const std::function<std::size_t()>& needed,
+                          std::chrono::nanoseconds timeout) {
   Lock lock(mutex_);
-  const bool over = wait_locked(lock, ready, timeout);
+  const bool over = wait_locked(lock, ready, needed, timeout);
   run_due(lock);
   return over;
+}
+
+bool PoolCore::wait_until(const std::function<bool()>& ready, std::chrono::nanoseconds timeout) {
+  return wait_until(ready, the_next, timeout);
 }
 
 bool PoolCore::wait_for(const FutureState& state, std::chrono::nanoseconds timeout) {
   Lock lock(mutex_);
   const bool over = wait_locked(
-      lock, [&] { return state.is_done(); }, timeout);
+      lock, [&] { return state.is_done(); }, the_next, timeout);
   run_due(lock);
   return over;
 }
@@ -335,20 +362,26 @@ std::size_t PoolCore::outstanding() {
 
 // ---- one future
 
-void PoolCore::add_hook(const std::shared_ptr<FutureState>& state, Hook hook) {
+bool PoolCore::add_hook(const std::shared_ptr<FutureState>& state, Hook hook) {
   Lock lock(mutex_);
   if (!state->is_done()) {
+    // Who leads may sleep until there are many: from now on the next one counts.
+    if (!hook.listener && calls_++ == 0 && led_) channel_->interrupt();
+    const auto same = [&](const Hook& other) { return other.listener == hook.listener; };
+    const bool another =
+        hook.listener && std::any_of(state->hooks.begin(), state->hooks.end(), same);
     state->hooks.push_back(std::move(hook));
-    return;
+    return !another;
   }
   if (hook.listener) {
     hook.listener->push(state);
-    return;
+    return true;
   }
   lock.unlock();
   std::vector<DueCallback> due;
   due.push_back({std::move(hook.call), Future(state)});
   run_callbacks(std::move(due));
+  return true;
 }
 
 void PoolCore::remove_hooks(FutureState& state, const EndListener* listener) {
@@ -400,7 +433,7 @@ bool PoolCore::shutdown(bool wait, bool cancel_pending, std::chrono::nanoseconds
   run_due(lock);
   if (wait)
     wait_locked(
-        lock, [&] { return waiting_.empty(); }, timeout);
+        lock, [&] { return waiting_.empty(); }, [&] { return waiting_.size(); }, timeout);
   run_due(lock);
   return waiting_.empty();
 }

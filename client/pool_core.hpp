@@ -39,14 +39,18 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   // A reservation, or a result that was kept in place.
   void give_back(std::uint32_t slot, bool reserved);
 
-  // Waits until `ready()` (called under the lock) or the time is over; what ready() said last.
+  // Waits until `ready()` or the time is over; what ready() said last. `needed()`: how many jobs
+  // of this pool must end before it can be; without it, one. Both are called under the lock.
+  bool wait_until(const std::function<bool()>& ready, const std::function<std::size_t()>& needed,
+                  std::chrono::nanoseconds timeout);
   bool wait_until(const std::function<bool()>& ready, std::chrono::nanoseconds timeout);
   // They look again: something that their ready() asks for has changed.
   void wake_waiters();
   bool wait_for(const FutureState& state, std::chrono::nanoseconds timeout);
   std::size_t poll();
-  // Adds a hook, or does what it asks for if the future is done.
-  void add_hook(const std::shared_ptr<FutureState>& state, Hook hook);
+  // Adds a hook, or does what it asks for if the future is done. False: its listener already had
+  // one there, so both are for one job.
+  bool add_hook(const std::shared_ptr<FutureState>& state, Hook hook);
   void remove_hooks(FutureState& state, const EndListener* listener);
   // Also of a future whose pool is gone.
   static void listen(const Future& future, std::shared_ptr<EndListener> listener);
@@ -75,8 +79,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
-  template <class Ready>
-  bool wait_locked(Lock& lock, const Ready& ready, std::chrono::nanoseconds timeout);
+  template <class Ready, class Needed>
+  bool wait_locked(Lock& lock, const Ready& ready, const Needed& needed,
+                   std::chrono::nanoseconds timeout);
+  std::size_t worth_waking(std::size_t needed) const;
   std::size_t pump();        // under the lock: reaps, makes futures ready; how many
   void run_due(Lock& lock);  // lets go of the lock meanwhile, if there is something to run
   void finish(const std::shared_ptr<FutureState>& state, const Completion& completion);
@@ -97,8 +103,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::unordered_map<std::uint64_t, std::shared_ptr<FutureState>> waiting_;  // by tag
   std::vector<DueCallback> due_;
   std::uint64_t next_tag_ = 1;
-  bool led_ = false;   // somebody sleeps on the channel
-  bool loop_ = false;  // fd() was asked for: keep the descriptor armed
+  std::size_t calls_ = 0;      // callbacks of futures that have not ended
+  std::size_t followers_ = 0;  // threads that wait while another leads
+  bool led_ = false;           // somebody sleeps on the channel
+  bool loop_ = false;          // fd() was asked for: keep the descriptor armed
   bool shut_down_ = false;
 
   std::mutex bulk_mutex_;

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <chrono>
 #include <set>
 #include <thread>
@@ -70,6 +71,41 @@ TEST_CASE("wait takes empty sets, doubles and futures of several pools") {
   taker.join();
   a.open();
   CHECK(wait(std::vector{first, second, third}).pending.empty());
+}
+
+TEST_CASE("who waits for many is no obstacle to who waits for one of them") {
+  Daemon daemon(futures_pool(6));
+  Pool pool = daemon.connect().pool();
+  std::vector<Gate> gates;
+  std::vector<Future> jobs;
+  for (const char* name : {"a", "b", "c", "d", "e", "f"}) {
+    gates.emplace_back(daemon.dir(), name);
+    jobs.push_back(gates.back().job(pool));
+  }
+  std::thread waits_for_all([&] { CHECK(wait(jobs).pending.empty()); });
+  // It sleeps until several are done, sooner or later: the others are told of each anyway.
+  for (int i = 0; i < 2; ++i) {
+    gates[i].open();
+    jobs[i].wait();
+  }
+  std::atomic<bool> called = false;
+  jobs[2].on_ready([&](const Future&) { called = true; });
+  gates[2].open();
+  while (!called) std::this_thread::yield();  // on the thread that waits for all
+  for (int i = 3; i < 6; ++i) gates[i].open();
+  waits_for_all.join();
+}
+
+TEST_CASE("as many futures of one job are waited for while another runs on") {
+  Daemon daemon(futures_pool(2));
+  Pool pool = daemon.connect().pool();
+  const Gate ends(daemon.dir(), "ends"), runs(daemon.dir(), "runs");
+  const Future job = ends.job(pool), other = runs.job(pool);
+  std::thread opener([&] { ends.open(); });
+  CHECK(wait(std::vector(8, job)).pending.empty());
+  opener.join();
+  runs.open();
+  other.wait();
 }
 
 TEST_CASE("as completed gives each once and takes more meanwhile") {
