@@ -50,10 +50,9 @@ std::string_view text_of(const JobRun& job) {
 
 }  // namespace
 
-AsyncBuiltins::AsyncBuiltins(asio::any_io_executor loop, const WorkerProcess& process,
+AsyncBuiltins::AsyncBuiltins(asio::io_context::executor_type loop, const WorkerProcess& process,
                              OrderLink& link)
-    : loop_(loop),
-      process_(process),
+    : process_(process),
       link_(link),
       http_(std::make_unique<HttpClient>(loop)),
       commands_(std::make_unique<AsyncCommands>(loop, commands_at_a_time())) {}

@@ -3,8 +3,8 @@
 
 #include <utility>  // before Asio
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
 #include <memory>
 #include <vector>
 
@@ -21,7 +21,8 @@ class AsyncCommands;
 // What they share: connections that are kept, and the commands that run. Not thread-safe.
 class AsyncBuiltins {
  public:
-  AsyncBuiltins(boost::asio::any_io_executor loop, const WorkerProcess& process, OrderLink& link);
+  AsyncBuiltins(boost::asio::io_context::executor_type loop, const WorkerProcess& process,
+                OrderLink& link);
   ~AsyncBuiltins();
 
   // Their names, as the table of handlers has them.
@@ -38,7 +39,6 @@ class AsyncBuiltins {
   boost::asio::awaitable<void> http(AsyncJob& job);
   boost::asio::awaitable<void> exec(AsyncJob& job);
 
-  boost::asio::any_io_executor loop_;
   const WorkerProcess& process_;
   OrderLink& link_;
   std::unique_ptr<HttpClient> http_;

@@ -9,13 +9,11 @@
 // safe at any point.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
-#include <span>
 #include <stdexcept>
 
 #include <jobring/http.hpp>
@@ -38,7 +36,7 @@ class HttpFailed : public std::runtime_error {
 
 class HttpClient {
  public:
-  explicit HttpClient(boost::asio::any_io_executor executor, HttpLimits limits = {});
+  explicit HttpClient(boost::asio::io_context::executor_type loop, HttpLimits limits = {});
   ~HttpClient();
 
   struct Response {
