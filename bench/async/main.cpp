@@ -1,4 +1,6 @@
 // The client of bench/async/run.sh: a private daemon with one async worker.
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -29,12 +31,36 @@ jobring::Client connect() {
   return client;
 }
 
-// Seconds until all of `count` jobs have succeeded.
-double run(const char* handler, const std::string& payload, int count) {
+// Processor time of a single-threaded process so far, in microseconds.
+double processor_us(int pid) {
+  double ns = 0;
+  std::ifstream("/proc/" + std::to_string(pid) + "/schedstat") >> ns;
+  return ns / 1000;
+}
+
+// The one child of a process, 0 if it has none: the daemon's is its worker.
+int child_of(int pid) {
+  const std::string id = std::to_string(pid);
+  int child = 0;
+  std::ifstream("/proc/" + id + "/task/" + id + "/children") >> child;
+  return child;
+}
+
+struct Measured {
+  double seconds = 0;    // until all jobs have succeeded
+  double client_us = 0;  // processor time
+  double worker_us = 0;
+};
+
+// Runs `count` jobs; all must succeed.
+Measured run(const char* handler, const std::string& payload, int count) {
   const jobring::Client client = connect();
   jobring::Pool pool = jobring::Client(client).pool();
   std::vector<jobring::Future> all;
   all.reserve(std::size_t(count));
+  const int worker = child_of(child_of(getpid()));
+  const double client_before = processor_us(getpid());
+  const double worker_before = processor_us(worker);
   const auto begin = Clock::now();
   for (int i = 0; i < count; ++i) all.push_back(pool.submit(handler, payload));
   jobring::wait(all);  // woken once for many, as a caller who wants them all would be
@@ -43,7 +69,8 @@ double run(const char* handler, const std::string& payload, int count) {
     std::fprintf(stderr, "%s\n", f.result().text().c_str());
     std::exit(1);
   }
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+  return {std::chrono::duration<double>(Clock::now() - begin).count(),
+          processor_us(getpid()) - client_before, processor_us(worker) - worker_before};
 }
 
 }  // namespace
@@ -52,7 +79,7 @@ int main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "sleep" && argc == 2) {
     for (int round = 1; round <= 3; ++round) {
-      const double seconds = run("sleep", "2s", 10'000);
+      const double seconds = run("sleep", "2s", 10'000).seconds;
       std::printf("10000 jobs that sleep 2 s, one worker, round %d: %.3f s (promised 2.1 s)\n",
                   round, seconds);
     }
@@ -62,7 +89,10 @@ int main(int argc, char** argv) {
     jobring::HttpRequest request;
     request.url = argv[2];
     const int pages = std::atoi(argv[3]);
-    std::printf("%.0f\n", pages / run("http", jobring::http_payload(request), pages));
+    const Measured all = run("http", jobring::http_payload(request), pages);
+    // Pages a second; processor time of a page in worker and client, microseconds.
+    std::printf("%.0f %.1f %.1f\n", pages / all.seconds, all.worker_us / pages,
+                all.client_us / pages);
     return 0;
   }
   std::fprintf(stderr, "usage: jobring_bench_async sleep | pages URL COUNT\n");
