@@ -4,6 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
@@ -29,7 +32,8 @@ class Fetcher {
     HttpClient::Response response;
     std::string error;
   };
-  void start(HttpRequest request, Got& got, std::size_t body_max = 1 << 20) {
+  void start(HttpRequest request, Got& got, std::size_t body_max = 1 << 20,
+             boost::asio::cancellation_slot cancel = {}) {
     boost::asio::co_spawn(
         loop_,
         [](HttpClient& client, HttpRequest asked, Got& to,
@@ -40,9 +44,9 @@ class Fetcher {
             to.error = e.what();
           }
         }(client_, std::move(request), got, body_max),
-        [](std::exception_ptr e) {
+        boost::asio::bind_cancellation_slot(cancel, [](std::exception_ptr e) {
           if (e) std::rethrow_exception(e);
-        });
+        }));
   }
   Got get(HttpRequest request, std::size_t body_max = 1 << 20) {
     Got got;
@@ -349,6 +353,78 @@ TEST_CASE("a place in the line is waited for no longer than the request allows")
   }
   CHECK(fetcher.get(server.url()).error == "");
   CHECK(first.response.report.status == 200);
+}
+
+TEST_CASE("a fetch that is cancelled leaves its place to others, in the line and on a connection") {
+  std::atomic<bool> asked = false;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool over = false;
+  ScriptedServer server([&](const ScriptedServer::Request& r) {
+    if (r.head.starts_with("GET /slow")) {
+      asked = true;
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return over; });
+    }
+    return ScriptedServer::Answer{ScriptedServer::ok("")};
+  });
+  HttpLimits limits;
+  limits.per_host = 1;
+  Fetcher fetcher(limits);
+  boost::asio::cancellation_signal on_connection, in_line;
+  Fetcher::Got slow, waits, third;
+  fetcher.start(HttpRequest{.url = server.url("/slow")}, slow, 1 << 20, on_connection.slot());
+  while (!asked) fetcher.loop().poll_one();
+  fetcher.start(HttpRequest{.url = server.url()}, waits, 1 << 20, in_line.slot());
+  fetcher.start(HttpRequest{.url = server.url()}, third);
+  fetcher.loop().poll();
+  in_line.emit(boost::asio::cancellation_type::terminal);
+  while (waits.error.empty()) fetcher.loop().run_one();
+  CHECK(slow.error == "");
+  on_connection.emit(boost::asio::cancellation_type::terminal);
+  while (slow.error.empty() || third.response.report.status == 0) fetcher.loop().run_one();
+  CHECK(third.error == "");
+  CHECK(server.connections() == 2);  // the cancelled one's is gone
+  const std::scoped_lock lock(mutex);
+  over = true;
+  changed.notify_all();
+}
+
+TEST_CASE("a body that fills every buffer on the way arrives whole") {
+  ScriptedServer server = echo_server();
+  Fetcher fetcher;
+  HttpRequest request{.url = server.url(), .method = "POST"};
+  for (std::size_t i = 0; i < (std::size_t(8) << 20); ++i)
+    request.body += char('a' + i * 7919 % 26);
+  const std::string body = request.body;
+  const auto got = fetcher.get(std::move(request), std::size_t(16) << 20);
+  CHECK(got.error == "");
+  CHECK(got.response.body.ends_with("\n" + body));
+}
+
+TEST_CASE("a loop may go while fetches stand in line, are under way and are over") {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool over = false;
+  std::atomic<int> asked = 0;
+  ScriptedServer server([&](const ScriptedServer::Request&) {
+    ++asked;
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return over; });
+    return ScriptedServer::Answer{ScriptedServer::ok("")};
+  });
+  std::vector<Fetcher::Got> got(5);
+  {
+    HttpLimits limits;
+    limits.per_host = 2;
+    Fetcher fetcher(limits);
+    for (auto& g : got) fetcher.start(HttpRequest{.url = server.url()}, g);
+    while (asked < 2) fetcher.loop().poll_one();
+  }
+  for (const auto& g : got) CHECK(g.error == "");
+  const std::scoped_lock lock(mutex);
+  over = true;
+  changed.notify_all();
 }
 
 TEST_CASE("idle connections are closed after their time, and then no timer runs") {
