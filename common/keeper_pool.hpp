@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace jobring {
 
@@ -15,5 +16,11 @@ inline constexpr std::size_t kKeeperReplyRest = 4096;
 
 // In the state directory (keeper.state_dir).
 inline constexpr const char* kKeeperStoreFile = "jobs.db";
+// The output of commands: outputs/<id / kOutputsPerDirectory>/<id>.<attempt>.out and .err.
+inline constexpr const char* kKeeperOutputs = "outputs";
+inline constexpr std::uint64_t kOutputsPerDirectory = 1000;
+
+// Marks a durable command and all that it starts with the directory that its job is kept in.
+inline constexpr const char* kStateVariable = "JOBRING_STATE";
 
 }  // namespace jobring

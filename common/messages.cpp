@@ -51,7 +51,7 @@ JOBRING_MESSAGE(Welcome, "welcome",
 JOBRING_MESSAGE(DoorbellAdded, "doorbell", F(doorbell) F(uid))
 JOBRING_MESSAGE(ChannelMapped, "mapped",
                 F(channel) F(slots) F(max_payload) F(max_result) F(uid) F(gid) F(lane) F(kept)
-                    F(session) F(groups))
+                    F(session) F(groups) F(outputs_dir) F(output_max) F(state_id))
 JOBRING_MESSAGE(StdioReply, "stdio", F(channel) F(lane))
 JOBRING_MESSAGE(ChannelClosed, "closed", F(channel) F(lane) F(session))
 JOBRING_MESSAGE(StopJob, "stop", F(channel) F(slot) F(generation) F(signal) F(lane))

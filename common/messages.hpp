@@ -159,10 +159,16 @@ struct ChannelMapped {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::uint32_t lane = 0;
-  bool kept = false;  // of the keeper, which gets its bell as an eventfd whatever the uid
+  // Of the keeper, whose bell is an eventfd whatever the uid. Its jobs are durable. A third
+  // descriptor is the lock that says that somebody may run such (daemon/state_dir.hpp).
+  bool kept = false;
   // For services only.
   std::uint64_t session = 0;            // the channel's, never used again
   std::vector<std::uint32_t> groups{};  // of its client, supplementary
+  // For kept channels only.
+  std::string outputs_dir{};
+  std::uint64_t output_max = 0;  // bytes of one stream of one attempt of a command
+  std::string state_id{};        // marks its commands
 };
 // Three descriptors, or none if the channel has none or is gone.
 struct StdioReply {

@@ -191,11 +191,20 @@ void Pool::send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bo
   if (with_stdio) {
     for (const ForeignFd& fd : channel.stdio) fds.push_back(fd.get());
   }
-  send(worker,
-       ChannelMapped{channel.id, shape.slots, shape.max_payload, shape.max_result, channel.peer.uid,
-                     channel.peer.gid, lane, channel.kept, service_ ? channel.session : 0,
-                     service_ ? channel.peer.groups : std::vector<gid_t>()},
-       fds);
+  ChannelMapped mapped;
+  mapped.channel = channel.id;
+  mapped.slots = shape.slots;
+  mapped.max_payload = shape.max_payload;
+  mapped.max_result = shape.max_result;
+  mapped.uid = channel.peer.uid;
+  mapped.gid = channel.peer.gid;
+  mapped.lane = lane;
+  if (service_) {
+    mapped.session = channel.session;
+    mapped.groups = channel.peer.groups;
+  }
+  if (channel.kept) describe_kept(mapped, fds);
+  send(worker, mapped, fds);
 }
 
 // A channel that brings its stdio is about to submit one command, and its client waits for the

@@ -37,6 +37,8 @@
 
 namespace jobring {
 
+class StateDir;
+
 enum class WorkerState { down, starting, running, dead };
 
 // A job that somebody wants stopped, and when its worker is killed for it.
@@ -108,6 +110,7 @@ class Pool {
         disconnect;
     std::function<void()> worker_ended;  // for the end of a drain
     std::function<bool()> oom_struck;    // the kernel's out-of-memory killer, since the last call
+    std::function<const StateDir*()> state_dir;  // of durable jobs, if they are ours
   };
 
   Pool(const PoolConfig& config, std::vector<std::string> command, Host host,
@@ -202,6 +205,7 @@ class Pool {
   void rearm_all();
   void shut_channel(Channel& channel);
   void break_kept(Channel& channel);
+  void describe_kept(ChannelMapped& mapped, std::vector<int>& fds) const;
   void forget_if_unmapped(std::uint32_t id);
   Opened opened(Channel& channel);
   Result<Channel*> make_channel(const OpenRequest& request, const Peer& peer, DoorbellSet& set,

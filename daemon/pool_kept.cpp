@@ -16,6 +16,7 @@
 
 #include "daemon/log.hpp"
 #include "daemon/pool.hpp"
+#include "daemon/state_dir.hpp"
 
 namespace jobring {
 
@@ -70,6 +71,18 @@ void Pool::leave_kept(std::uint32_t id) {
   // What it may have published without telling anybody.
   rearm(doorbell_of(channel).page(), channel.ready_bit);
   for (const UniqueFd& event : worker_events_) ring(event.get());
+}
+
+// What a worker needs for durable jobs. With the lock no other daemon begins one of them before
+// this worker is gone.
+void Pool::describe_kept(ChannelMapped& mapped, std::vector<int>& fds) const {
+  mapped.kept = true;
+  const StateDir* state = host_.state_dir();
+  if (state == nullptr) return;
+  mapped.outputs_dir = state->outputs();
+  mapped.output_max = host_.config.keeper.output_max;
+  mapped.state_id = state->id();
+  fds.push_back(state->lives());
 }
 
 // A worker found nonsense in it. Workers run the code of users, so it may come from one of them.

@@ -79,7 +79,8 @@ Pool::Host Supervisor::pool_host() {
         }
       },
       [this] { finish_if_down(); },
-      [this] { return oom_.struck(); }};
+      [this] { return oom_.struck(); },
+      [this] { return state_dir_ ? &*state_dir_ : nullptr; }};
 }
 
 Result<int> Supervisor::run() {

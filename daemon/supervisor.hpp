@@ -19,6 +19,7 @@
 #include "daemon/oom_watch.hpp"
 #include "daemon/pool.hpp"
 #include "daemon/session.hpp"
+#include "daemon/state_dir.hpp"
 
 namespace jobring {
 
@@ -45,6 +46,8 @@ class Supervisor {
   Result<Pool*> start_registry();
   Result<Pool*> start_keeper();
   void start_keeper_if_used();
+  Result<void> take_state_dir(const std::string& path);
+  Error state_dir_not_yet(Error why);
   Result<UniqueFd> open_keeper_session(pid_t keeper);
   void accept_clients();
   std::size_t sessions_of(uid_t uid) const;
@@ -71,6 +74,13 @@ class Supervisor {
   std::vector<std::unique_ptr<Pool>> pools_;
   std::map<Session*, std::unique_ptr<Session>> sessions_;
   std::unique_ptr<Session> keeper_session_;  // not among those of clients
+  std::optional<StateDir> state_dir_;        // taken as far as it is locked
+  // How long workers of another daemon, which is gone, have to leave it; then what they started.
+  std::optional<std::chrono::steady_clock::time_point> workers_until_;
+  std::chrono::steady_clock::time_point sweep_until_{};
+  bool swept_ = false;
+  std::chrono::milliseconds try_again_{0};  // until the next try for it; 0: none has failed
+  EventLoop::Handle state_dir_timer_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   bool draining_ = false;
   bool killing_ = false;

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "common/excerpt.hpp"
 #include "common/keeper_pool.hpp"
 #include "common/registry_pool.hpp"
@@ -14,6 +16,11 @@
 
 namespace jobring {
 namespace {
+
+// Between tries for the state directory.
+constexpr std::chrono::milliseconds kTryAgainMin{20}, kTryAgainMax{5'000};
+// For processes that were killed to be gone.
+constexpr std::chrono::seconds kSweepMax{10};
 
 std::string place(const char* pool) {
   return std::string("pool ") + pool;
@@ -73,7 +80,7 @@ Result<Pool*> Supervisor::start_keeper() {
     return Error{Errc::no_daemon, "the daemon is shutting down", place(kKeeperPool), {}};
   auto program = find_keeper_program();
   if (!program) return cannot_start(kKeeperPool, program.error());
-  if (auto made = make_state_dir(*state_dir); !made) return cannot_start(kKeeperPool, made.error());
+  if (auto taken = take_state_dir(*state_dir); !taken) return taken.error();
   KeeperHost host{[this](pid_t keeper) { return open_keeper_session(keeper); },
                   [this] {
                     std::vector<KeptName> names;
@@ -88,6 +95,63 @@ Result<Pool*> Supervisor::start_keeper() {
   if (auto started = pool->start(); !started) return cannot_start(kKeeperPool, started.error());
   pools_.push_back(std::move(pool));
   return pools_.back().get();
+}
+
+// Jobs that were running when another daemon died there are run again by our keeper: not before
+// nothing of their first copies can be alive.
+Result<void> Supervisor::take_state_dir(const std::string& path) {
+  if (!state_dir_) {
+    auto opened = StateDir::open(path);
+    if (!opened) return cannot_start(kKeeperPool, opened.error());
+    state_dir_ = std::move(*opened);
+  }
+  if (!state_dir_->locked()) {
+    const auto now = std::chrono::steady_clock::now();
+    const auto lock = state_dir_->lock();
+    if (!lock) return cannot_start(kKeeperPool, lock.error());
+    if (*lock == StateDir::Lock::of_daemon) {
+      workers_until_.reset();
+      return state_dir_not_yet({Errc::no_daemon,
+                                "another daemon keeps its durable jobs there, pid " +
+                                    std::to_string(state_dir_->daemon()),
+                                path, "use that one, or set keeper.state_dir"});
+    }
+    if (*lock == StateDir::Lock::of_workers) {
+      if (!workers_until_) workers_until_ = now + config_.kill_grace;
+      if (now >= *workers_until_) {
+        log::warning(place(kKeeperPool) + ": killed " + std::to_string(state_dir_->kill_holders()) +
+                     " processes of a daemon that is gone");
+      }
+      return state_dir_not_yet({Errc::no_daemon,
+                                "workers of a daemon that is gone still run durable jobs", path,
+                                "try again in a moment"});
+    }
+    sweep_until_ = now + kSweepMax;
+  }
+  if (!swept_) {
+    const std::vector<pid_t> left = kill_marked(state_dir_->mark());
+    const std::string words = std::to_string(left.size()) +
+                              (left.size() == 1 ? " process" : " processes") +
+                              " that durable jobs of a daemon that is gone have left running";
+    if (!left.empty() && std::chrono::steady_clock::now() < sweep_until_)
+      return state_dir_not_yet(
+          {Errc::full, words + ": being ended", path, "try again in a moment"});
+    if (!left.empty()) log::error(place(kKeeperPool) + ": cannot end " + words + "; going on");
+    swept_ = true;
+  }
+  if (try_again_.count() != 0) log::info(place(kKeeperPool) + ": has its durable jobs now");
+  try_again_ = {};
+  state_dir_timer_.reset();
+  return {};
+}
+
+Error Supervisor::state_dir_not_yet(Error why) {
+  if (try_again_.count() == 0) log::warning(place(kKeeperPool) + ": waits: " + why.line());
+  try_again_ = std::clamp(2 * try_again_, kTryAgainMin, kTryAgainMax);
+  state_dir_timer_ = loop_.after(try_again_, [this] {
+    if (find_pool(kKeeperPool) == nullptr) (void)start_keeper();
+  });
+  return why;
 }
 
 Result<UniqueFd> Supervisor::open_keeper_session(pid_t keeper) {

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "common/closing_table.hpp"
+#include "common/keeper_pool.hpp"
 #include "common/pidfd.hpp"
 
 extern char** environ;
@@ -38,6 +39,10 @@ std::vector<std::string> environment_of(const PoolConfig& pool) {
     // What our own manager told us is not for workers: they would answer in our name.
     if (name == "NOTIFY_SOCKET" || name == "WATCHDOG_USEC" || name == "WATCHDOG_PID" ||
         name == "LISTEN_FDS")
+      continue;
+    // Nor are they part of the durable job from within which we may have been started.
+    if (name == kStateVariable || name == "JOBRING_JOB_ID" || name == "JOBRING_JOB_KEY" ||
+        name == "JOBRING_ATTEMPT" || name == "JOBRING_INDEX")
       continue;
     if (name == "JOBRING_WORKER_FD" || pool.environment.contains(name)) continue;
     result.emplace_back(entry);

@@ -119,6 +119,10 @@ WorkerChannel* ChannelTable::add_channel(Order& order) {
   channel->gid = mapped.gid;
   channel->trusted = mapped.uid == geteuid();
   channel->own_bell = mapped.kept || channel->trusted;
+  if (mapped.kept) {
+    channel->kept = KeptRun{mapped.outputs_dir, mapped.output_max, mapped.state_id};
+    if (order.fds.size() == 3) segments_.hold_lives(std::move(order.fds[2]));
+  }
   place = std::move(channel);
   return place.get();
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/exec_codec.hpp"
+#include "common/keeper_pool.hpp"
 
 namespace jobring {
 namespace {
@@ -60,6 +61,25 @@ std::vector<std::string> environment_of(uid_t uid, std::vector<std::string> addi
   return env;
 }
 
+// What the command is told, whatever its own environment says.
+void set_variable(std::vector<std::string>& env, const std::string& name,
+                  const std::string& value) {
+  std::erase_if(env, [&](const std::string& e) { return e.starts_with(name + "="); });
+  env.push_back(name + "=" + value);
+}
+
+// Which job it is. A job that bears no sensible tag is none of the
+// keeper's, and runs like an attached one.
+void prepare_durable(const JobRun& job, Command& command) {
+  const auto tag = job.durable_tag();
+  if (!tag) return;
+  const KeptRun& run = *job.channel().kept;
+  set_variable(command.env, "JOBRING_JOB_ID", std::to_string(tag->id));
+  set_variable(command.env, "JOBRING_JOB_KEY", std::to_string(tag->id));
+  set_variable(command.env, "JOBRING_ATTEMPT", std::to_string(tag->attempt));
+  set_variable(command.env, kStateVariable, run.state_id);
+}
+
 Outcome outcome_of(const CommandReport& report) {
   if (report.timed_out) return Outcome::timed_out;
   if (report.killed) return Outcome::killed;
@@ -83,6 +103,7 @@ void prepare_command(const JobRun& job, const Welcome& settings, Command& comman
       command.env_replaces = true;
     }
   }
+  if (job.channel().kept) prepare_durable(job, command);
   const std::size_t max_result = job.max_result();
   context.output_room = max_result > kCommandReportHead ? max_result - kCommandReportHead : 0;
   context.keep_strays = settings.keep_strays;

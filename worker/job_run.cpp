@@ -105,7 +105,17 @@ jobring_job JobRun::face() {
   job.max_result = &host_max_result;
   job.fail_typed = &host_fail_typed;
   job.progress = &host_progress;
+  if (const auto tag = durable_tag()) {
+    job.durable_id = tag->id;
+    job.attempt = tag->attempt;
+    job.index = tag->index.value_or(0);
+  }
   return job;
+}
+
+std::optional<DurableTag> JobRun::durable_tag() const {
+  if (!channel_.kept || (slot_.flags.get() & kJobTagged) == 0) return std::nullopt;
+  return parse_durable_tag(channel_.view.note(index_).get_tag());
 }
 
 unsigned char* JobRun::reserve(std::size_t len) {

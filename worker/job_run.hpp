@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <jobring/handler.hpp>
 #include <jobring/types.hpp>
 
+#include "common/durable_tag.hpp"
 #include "worker/worker_channel.hpp"
 
 namespace jobring {
@@ -53,6 +55,8 @@ class JobRun {
     outcome_ = outcome;
     detail_ = detail;
   }
+  // Which durable job it is; none: an attached one.
+  std::optional<DurableTag> durable_tag() const;
   bool stop_requested() const {
     return late_ != 0 || slot_.kill_request.load(std::memory_order_relaxed) != 0 ||
            channel_.view.header().closing.load(std::memory_order_relaxed) == 2;

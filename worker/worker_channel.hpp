@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,6 +36,12 @@ struct ChannelSegment {
 // go of it; so while any of them holds a segment, the number means that very channel.
 class SegmentTable {
  public:
+  // While any process has such a descriptor open, no other daemon takes over its durable jobs
+  // (daemon/state_dir.hpp). The first one is kept for ever.
+  void hold_lives(UniqueFd lives) {
+    const std::lock_guard lock(mutex_);
+    if (!lives_) lives_ = std::move(lives);
+  }
   // The channel's segment: mapped already, or mapped now. The descriptors are used or closed.
   Result<std::shared_ptr<ChannelSegment>> get(std::uint32_t channel, UniqueFd memory,
                                               std::size_t size, UniqueFd client_event) {
@@ -50,7 +58,15 @@ class SegmentTable {
 
  private:
   std::mutex mutex_;
+  UniqueFd lives_;
   std::map<std::uint32_t, std::weak_ptr<ChannelSegment>> segments_;  // by channel id
+};
+
+// What the durable jobs of a kept channel are run with.
+struct KeptRun {
+  std::string outputs_dir;       // of their commands' output
+  std::uint64_t output_max = 0;  // bytes of one stream of one attempt
+  std::string state_id;          // marks their commands, see daemon/state_dir.hpp
 };
 
 struct WorkerChannel {
@@ -68,8 +84,9 @@ struct WorkerChannel {
   // The client runs under our own uid: it could harm us anyway, so handlers read its payloads in
   // place.
   bool trusted = false;
-  bool own_bell = false;  // client_event is an eventfd (ring_bell.hpp)
-  bool broken = false;  // its client wrote nonsense; not looked at any more
+  bool own_bell = false;          // client_event is an eventfd (ring_bell.hpp)
+  bool broken = false;            // its client wrote nonsense; not looked at any more
+  std::optional<KeptRun> kept{};  // of the keeper: its jobs are durable
   std::array<const Handler*, kHandlersMax> handlers{};  // resolved names, by the client's index
   std::array<std::uint8_t, kPriorities> empty_visits{};
 

@@ -61,7 +61,12 @@ struct jobring_job {
   // input from outside.
   const unsigned char* payload;
   size_t payload_len;
-  uint64_t reserved[6];
+  // Of a durable job: its number, the same in all its attempts; which attempt this is, from 1;
+  // which member of an array, 0 if it is none. Of an attached job 0.
+  uint64_t durable_id;
+  uint64_t attempt;
+  int64_t index;
+  uint64_t reserved[3];
   void* host;
   // Room for a result of `len` bytes, to be written in place; NULL if the pool's max_result is
   // less: the job then ends as result_too_big, whatever else it does. A further call takes the
@@ -161,6 +166,21 @@ static inline void jobring_job_progress(struct jobring_job* job, uint64_t done, 
 // the pool's kill_grace.
 static inline int jobring_job_stop_requested(struct jobring_job* job) {
   return job->stop_requested(job->host);
+}
+
+// Of a durable job: its number, which is the same in all its attempts (an attempt may have been cut
+// short by a crash when it had done half of its work; what both do in the number's name can be seen
+// to be one). 0: the job is attached.
+static inline uint64_t jobring_job_durable_id(const struct jobring_job* job) {
+  return job->durable_id;
+}
+// Which attempt of a durable job this is, from 1. 0: the job is attached.
+static inline uint32_t jobring_job_attempt(const struct jobring_job* job) {
+  return (uint32_t)job->attempt;
+}
+// Which member of an array of durable jobs it is; 0 if it is none.
+static inline int64_t jobring_job_index(const struct jobring_job* job) {
+  return job->index;
 }
 
 // Bytes, the largest result that this pool takes.

@@ -92,6 +92,15 @@ class Job {
   // pool's kill_grace.
   bool stop_requested() const { return job_->stop_requested(job_->host) != 0; }
 
+  // Of a durable job: its number, which is the same in all its attempts (an attempt may have been
+  // cut short by a crash when it had done half of its work; what both do in the number's name can
+  // be seen to be one). 0: the job is attached.
+  std::uint64_t durable_id() const { return job_->durable_id; }
+  // Which attempt of a durable job this is, from 1. 0: the job is attached.
+  std::uint32_t attempt() const { return std::uint32_t(job_->attempt); }
+  // Which member of an array of durable jobs it is; 0 if it is none.
+  std::int64_t index() const { return job_->index; }
+
   // Bytes, the largest result that this pool takes.
   std::size_t max_result() const { return job_->max_result(job_->host); }
 
