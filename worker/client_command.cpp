@@ -68,9 +68,9 @@ void set_variable(std::vector<std::string>& env, const std::string& name,
   env.push_back(name + "=" + value);
 }
 
-// Which job it is. A job that bears no sensible tag is none of the
+// Which job it is, and where its output goes. A job that bears no sensible tag is none of the
 // keeper's, and runs like an attached one.
-void prepare_durable(const JobRun& job, Command& command) {
+void prepare_durable(const JobRun& job, Command& command, CommandContext& context) {
   const auto tag = job.durable_tag();
   if (!tag) return;
   const KeptRun& run = *job.channel().kept;
@@ -78,6 +78,10 @@ void prepare_durable(const JobRun& job, Command& command) {
   set_variable(command.env, "JOBRING_JOB_KEY", std::to_string(tag->id));
   set_variable(command.env, "JOBRING_ATTEMPT", std::to_string(tag->attempt));
   set_variable(command.env, kStateVariable, run.state_id);
+  if (run.outputs_dir.empty()) return;
+  context.output_directory = run.outputs_dir + "/" + std::to_string(tag->id / kOutputsPerDirectory);
+  context.output_name = std::to_string(tag->id) + "." + std::to_string(tag->attempt);
+  context.output_file_max = run.output_max;
 }
 
 Outcome outcome_of(const CommandReport& report) {
@@ -103,7 +107,7 @@ void prepare_command(const JobRun& job, const Welcome& settings, Command& comman
       command.env_replaces = true;
     }
   }
-  if (job.channel().kept) prepare_durable(job, command);
+  if (job.channel().kept) prepare_durable(job, command, context);
   const std::size_t max_result = job.max_result();
   context.output_room = max_result > kCommandReportHead ? max_result - kCommandReportHead : 0;
   context.keep_strays = settings.keep_strays;

@@ -44,6 +44,7 @@ void OutputRoom::add(Stream stream, std::string_view bytes) {
   Kept& kept = kept_[stream];
   Kept& stdout_kept = kept_[out];
   kept.total += bytes.size();
+  if (kept.file) return kept.file->add(bytes);
   const std::size_t other = kept_[stream == out ? err : out].text.size();
   // Neither bound ever grows: stderr only grows, and stdout gives way only to a stderr that is at
   // its bound (invariant 2).

@@ -4,10 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/unique_fd.hpp"
+#include "worker/exec/output_file.hpp"
 
 namespace jobring {
 
@@ -22,8 +24,9 @@ class OutputRoom {
   enum Stream : std::size_t { out, err };
   struct Kept {
     std::string text;
-    std::uint64_t total = 0;  // bytes, kept or not
-    bool truncated() const { return text.size() < total; }
+    std::uint64_t total = 0;           // bytes, kept or not
+    std::optional<OutputFile> file{};  // where they are kept instead of in `text`
+    bool truncated() const { return text.size() + (file ? file->kept() : 0) < total; }
   };
 
   // Bytes; an each_max of 0 means no such limit.

@@ -30,7 +30,13 @@ int null_input() {
 }  // namespace
 
 CommandProcess::CommandProcess(const Command& command, const CommandContext& context)
-    : command_(command), context_(context), kept_(context.output_room, command.output_max) {}
+    : command_(command), context_(context), kept_(context.output_room, command.output_max) {
+  if (context.output_directory.empty()) return;
+  std::uint64_t most = context.output_file_max;
+  if (command.output_max != 0) most = std::min(most, command.output_max);
+  kept_[OutputRoom::out].file.emplace(context.output_directory, context.output_name + ".out", most);
+  kept_[OutputRoom::err].file.emplace(context.output_directory, context.output_name + ".err", most);
+}
 
 bool CommandProcess::failed(const char* step, int error) {
   report_.start_step = step;

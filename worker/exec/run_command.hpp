@@ -44,6 +44,10 @@ struct CommandContext {
   std::array<int, 3> stdio{-1, -1, -1};
   std::size_t output_room =
       0;  // bytes kept of stdout and stderr together; stderr may always have a quarter of it
+  // Not empty: what is captured goes to the files `output_name`.out and .err in this directory, at
+  // most output_file_max bytes to each, and nothing of it into the result.
+  std::string output_directory, output_name;
+  std::uint64_t output_file_max = 0;
   // Polled while the command runs; on_wake() is called once each time it is found readable, and
   // must read from it. Returns a signal for the command's process group because somebody asked for
   // a stop, or 0.
