@@ -122,7 +122,10 @@ class SqliteStore final : public Store {
   bool load_row(JobId id, Row& row);  // false: not there
   void save(const Row& row);
   void changed(const Row& row, bool removed = false) {
-    changes_.push_back({row.id, row.state, row.tries, removed, pools_[row.pool].name});
+    // A damaged row may name any pool.
+    const std::string_view pool =
+        row.pool < pools_.size() ? std::string_view(pools_[row.pool].name) : std::string_view();
+    changes_.push_back({row.id, row.state, row.tries, removed, pool});
   }
   // Into and out of what its state keeps it in, and the summaries.
   void enter(const Row& row);
