@@ -147,6 +147,10 @@ class Store {
   // at a bounded number of jobs.
   virtual Result<ListPage> list(const Selector& which, JobId below, std::uint32_t most) = 0;
   virtual Result<std::optional<JobRecord>> show(JobId id) = 0;
+  // Of the jobs in these ranges those that have ended or are not there, at most `most`; with a uid,
+  // those of others are not there.
+  virtual Result<std::vector<JobId>> over(std::span<const std::pair<JobId, JobId>> ranges,
+                                          std::optional<std::uint32_t> uid, std::size_t most) = 0;
   virtual Result<std::optional<GroupView>> group(JobId id) = 0;
   virtual Result<std::vector<CronEntry>> cron() = 0;
   // Nothing: it was not answered, or another request of the slot was since.

@@ -62,6 +62,8 @@ class SqliteStore final : public Store {
   std::vector<Counts> counts() const override;
   Result<ListPage> list(const Selector& which, JobId below, std::uint32_t most) override;
   Result<std::optional<JobRecord>> show(JobId id) override;
+  Result<std::vector<JobId>> over(std::span<const std::pair<JobId, JobId>> ranges,
+                                  std::optional<std::uint32_t> uid, std::size_t most) override;
   Result<std::optional<GroupView>> group(JobId id) override;
   Result<std::vector<CronEntry>> cron() override;
   Result<std::optional<std::string>> answered(std::uint64_t session, std::uint32_t slot,

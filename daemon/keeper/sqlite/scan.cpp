@@ -137,6 +137,32 @@ JobId SqliteStore::scan(const Selector& which, Range range, std::uint32_t budget
   return 0;
 }
 
+Result<std::vector<JobId>> SqliteStore::over(std::span<const std::pair<JobId, JobId>> ranges,
+                                             std::optional<std::uint32_t> uid, std::size_t most) {
+  std::vector<JobId> ids;
+  Selector mine;
+  mine.uid = uid;
+  for (const auto& [first, last] : ranges) {
+    JobId next = std::max<JobId>(first, 1);
+    const auto missing = [&](JobId before) {
+      for (; next < before && ids.size() < most; ++next) ids.push_back(next);
+    };
+    scan_up_.bind(1, std::int64_t(next)).bind(2, std::int64_t(std::min(last, kJobIdMax)));
+    {
+      const Rows guard(scan_up_);
+      while (ids.size() < most && scan_up_.step()) {
+        const Row row = row_of(scan_up_);
+        missing(row.id);
+        if (ids.size() == most) break;
+        next = row.id + 1;
+        if (is_ended(row.state) || (uid && !fits(mine, 0, scan_up_, row))) ids.push_back(row.id);
+      }
+    }
+    if (last < kJobIdMax) missing(last + 1);
+  }
+  return reading(std::move(ids));
+}
+
 Result<ListPage> SqliteStore::list(const Selector& which, JobId below, std::uint32_t most) {
   ListPage page;
   if (in_turn_) {

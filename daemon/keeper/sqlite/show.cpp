@@ -23,6 +23,7 @@ Result<T> SqliteStore::reading(T value) {
   return error;
 }
 template Result<ListPage> SqliteStore::reading(ListPage);
+template Result<std::vector<JobId>> SqliteStore::reading(std::vector<JobId>);
 template Result<Clock> SqliteStore::reading(Clock);
 template Result<std::int64_t> SqliteStore::reading(std::int64_t);
 template Result<std::vector<std::string>> SqliteStore::reading(std::vector<std::string>);
