@@ -37,6 +37,8 @@ std::string long_name(const CLI::Option& option) {
 struct Options::Parser {
   CLI::App app;
   std::string verb;
+  std::string where;
+  std::string section = "Options";
 
   // One more argument taken from the command line as an option, or as the value of one. Returns
   // what is wrong with it.
@@ -58,23 +60,38 @@ Options::Options(const HelpText& text) : parser_(std::make_unique<Parser>()) {
 
 Options::~Options() = default;
 
+void Options::section(const char* heading) {
+  parser_->section = heading;
+}
+
+void Options::set_where(std::string where) {
+  parser_->where = std::move(where);
+}
+
 void Options::flag(const char* names, bool& into, const char* help) {
-  parser_->app.add_flag(names, into, help);
+  parser_->app.add_flag(names, into, help)->group(parser_->section);
 }
 
 void Options::text(const char* names, std::string& into, const char* type, const char* help) {
-  parser_->app.add_option(names, into, help)->option_text(type)->take_last();
+  parser_->app.add_option(names, into, help)
+      ->option_text(type)
+      ->group(parser_->section)
+      ->take_last();
 }
 
 void Options::list(const char* names, std::vector<std::string>& into, const char* type,
                    const char* help) {
-  parser_->app.add_option(names, into, help)->option_text(type)->allow_extra_args(false);
+  parser_->app.add_option(names, into, help)
+      ->option_text(type)
+      ->group(parser_->section)
+      ->allow_extra_args(false);
 }
 
 void Options::number(const char* names, std::uint64_t& into, std::uint64_t least,
                      std::uint64_t most, const char* type, const char* help) {
   parser_->app.add_option(names, into, help)
       ->option_text(type)
+      ->group(parser_->section)
       ->check(CLI::Range(least, most))
       ->take_last();
 }
@@ -91,6 +108,7 @@ void Options::duration(const char* names, std::chrono::milliseconds& into, const
           },
           help)
       ->option_text("DURATION")
+      ->group(parser_->section)
       ->take_last();
 }
 
@@ -105,6 +123,7 @@ void Options::size(const char* names, std::uint64_t& into, const char* help) {
           },
           help)
       ->option_text("SIZE")
+      ->group(parser_->section)
       ->take_last();
 }
 
@@ -113,7 +132,23 @@ void Options::choice(const char* names, std::string& into,
   std::vector<std::string> allowed(values.begin(), values.end());
   parser_->app.add_option(names, into, help)
       ->option_text(CLI::detail::join(allowed, "|"))
+      ->group(parser_->section)
       ->check(CLI::IsMember(allowed))
+      ->take_last();
+}
+
+void Options::value(const char* names, std::function<Result<void>(const std::string&)> take,
+                    const char* type, const char* help) {
+  parser_->app
+      .add_option_function<std::string>(
+          names,
+          [take = std::move(take)](const std::string& value) {
+            auto taken = take(value);
+            if (!taken) throw CLI::ValidationError(taken.error().line());
+          },
+          help)
+      ->option_text(type)
+      ->group(parser_->section)
       ->take_last();
 }
 
@@ -191,8 +226,9 @@ std::optional<int> Options::parse(Arguments arguments, Order order,
 }
 
 int Options::usage_error(const std::string& what) const {
-  std::fprintf(stderr, "jobring %s: %s; see `jobring %s --help`\n", parser_->verb.c_str(),
-               what.c_str(), parser_->verb.c_str());
+  const std::string where = parser_->where.empty() ? "" : parser_->where + ": ";
+  std::fprintf(stderr, "jobring %s: %s%s; see `jobring %s --help`\n", parser_->verb.c_str(),
+               where.c_str(), what.c_str(), parser_->verb.c_str());
   return exit_status(Errc::usage);
 }
 

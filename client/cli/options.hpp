@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "common/result.hpp"
+
 namespace jobring::cli {
 
 // What follows the verb on the command line.
@@ -49,6 +51,13 @@ class Options {
   void size(const char* names, std::uint64_t& into, const char* help);  // bytes
   void choice(const char* names, std::string& into, std::initializer_list<const char*> values,
               const char* help);
+  // Anything else: `take` gets the text, and its error is the option's. Given twice: the last one.
+  void value(const char* names, std::function<Result<void>(const std::string&)> take,
+             const char* type, const char* help);
+  // In the help, what is added from here on stands under this heading.
+  void section(const char* heading);
+  // Whose words these are if not the command line's: "backup.sh: line 3". Errors begin with it.
+  void set_where(std::string where);
 
   // The exit status if the verb is over: 0 after --help (on stdout), 64 after one line on stderr.
   // Otherwise nullopt, and `words` holds what is not an option.
