@@ -1,0 +1,27 @@
+// The output of a durable command, as it comes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <jobring/durable.hpp>
+
+namespace jobring::cli {
+
+struct FollowWhat {
+  bool out = true, err = true;        // to our stdout and stderr
+  std::uint32_t attempt = 0;          // 0: this and all that come after it
+  std::optional<std::uint64_t> tail;  // begin so many lines before what is there now
+};
+
+// Writes what there is and what comes, until the job has ended (or the attempt, if one is named).
+// Throws DurableError(not_found) if there is no such job, Exception(system) if nobody takes our
+// output.
+void follow(DurableJobs& jobs, JobId id, const FollowWhat& what);
+
+// Writes what there is now of one attempt (0: the last), stderr to our stderr, and returns whether
+// all of it was kept. `tail`: only the last so many lines.
+bool print_output(DurableJobs& jobs, JobId id, bool of_stderr, std::uint32_t attempt,
+                  std::optional<std::uint64_t> tail);
+
+}  // namespace jobring::cli

@@ -1,0 +1,24 @@
+// The connection of a verb on durable jobs: to a daemon that runs already, for a private one keeps
+// nothing.
+#pragma once
+
+#include <string>
+
+#include <jobring/durable.hpp>
+
+#include "client/cli/connection.hpp"
+
+namespace jobring::cli {
+
+struct DurableSession {
+  explicit DurableSession(const std::string& socket = {})
+      : client(connect_existing(socket)), jobs(client) {}
+  Client client;
+  DurableJobs jobs;
+};
+
+// The kernel takes down what we hold, and faster than we could. Flushes our output first; a failure
+// to write it is an error (71).
+[[noreturn]] void leave(int status);
+
+}  // namespace jobring::cli
