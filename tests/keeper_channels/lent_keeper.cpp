@@ -19,7 +19,8 @@ std::string KeeperHouse::noting_pool(unsigned workers, const std::string& more) 
          test_module("noting") + "\"]" + more + "}}";
 }
 
-KeeperHouse::KeeperHouse(const std::string& pools, const std::string& mode) {
+KeeperHouse::KeeperHouse(const std::string& pools, const std::string& mode,
+                         const std::string& more) {
   mkdir((dir_ / "state").c_str(), 0700);
   listener_.reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address{};
@@ -32,7 +33,7 @@ KeeperHouse::KeeperHouse(const std::string& pools, const std::string& mode) {
   setenv("JOBRING_TEST_KEEPER", mode.c_str(), 1);
   setenv("JOBRING_TEST_NOTES", file("notes").c_str(), 1);
   daemon_ = std::make_unique<Daemon>(
-      pools, R"(, "kill_grace": "1s", "keeper": {"state_dir": ")" + (dir_ / "state") + "\"}");
+      pools, more + R"(, "keeper": {"state_dir": ")" + (dir_ / "state") + "\"}");
 }
 
 void KeeperHouse::start_keeper() {

@@ -12,7 +12,9 @@ namespace jobring::test {
 
 class KeeperHouse {
  public:
-  explicit KeeperHouse(const std::string& pools, const std::string& mode = "lend");
+  // `more`: further members of the config, each with a leading comma.
+  explicit KeeperHouse(const std::string& pools, const std::string& mode = "lend",
+                       const std::string& more = R"(, "kill_grace": "1s")");
   KeeperHouse() : KeeperHouse(noting_pool(2)) {}
 
   // A pool "default" with the handler "note".

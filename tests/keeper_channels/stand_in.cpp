@@ -25,8 +25,10 @@ void note(const char* what) {
   close(open((state_dir + "/" + what).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
+// It has to record endings, and that takes as long as there is a file "record endings".
 void on_term(int) {
   note("asked to end");
+  while (access((state_dir + "/record endings").c_str(), F_OK) == 0) usleep(1000);
   _exit(0);
 }
 
