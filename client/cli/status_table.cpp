@@ -112,8 +112,11 @@ std::string channels_table(const Json& pool, bool color) {
     }
     const auto pid = number(channel, "client_pid");
     const auto uid = number(channel, "uid");
+    // One that outlives its client, which is the keeper.
+    const Json& kept = field(channel, "kept");
+    const bool outlives = kept.is_boolean() && kept.get<bool>();
     table.row({{count(channel, "id")},
-               {text(channel, "client")},
+               {text(channel, "client") + (outlives ? " (kept)" : "")},
                {pid ? std::to_string(*pid) : "-"},
                {uid ? std::to_string(*uid) : "-"},
                {count(channel, "slots")},

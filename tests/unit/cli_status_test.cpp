@@ -18,7 +18,8 @@ constexpr const char* kStatus =
 {"index":0,"pid":78,"state":"busy","jobs":1234,"failed":1,"busy_us":2500000,"rss_kib":2048,"restarts":0,
  "current":{"channel":3,"slot":9,"handler":"exec","client":"map","running_ms":1500}},
 {"index":1,"pid":0,"state":"down","jobs":0,"failed":0,"restarts":4,"current":null}],
-"channels":[{"id":3,"client":"map","client_pid":99,"uid":1000,"slots":4096,"submitted":10,"completed":4,"queued":[0,5,1]}],
+"channels":[{"id":3,"client":"map","client_pid":99,"uid":1000,"slots":4096,"submitted":10,"completed":4,"queued":[0,5,1]},
+{"id":4,"client":"keeper","client_pid":98,"uid":1000,"kept":true,"slots":4096}],
 "jobs":1234,"failed":1,"crashes":0,"queued":6,"quarantined":1,"crashed_jobs":[
 {"when":"2026-01-02T03:04:05Z","age_ms":65000,"handler":"resize","client":"web","client_pid":9,"uid":33,"attempts":5,"quarantined":true,"signal":6,
  "evidence":"killed; its last output:\n\u001b[31m  #0 x\njobring-worker: SIGABRT\n  #0 libc.so.6+0x1 abort+0xd2\n  #1 images.so+0x7 shrink\u001b+0x2\n  #2 b\n"},
@@ -39,6 +40,8 @@ TEST_CASE("the status shows pools, workers with their job, and channels") {
   CHECK(has(text, "exec for 1.50 s, client map"));
   CHECK(has(text, "2 MiB"));
   CHECK(has(text, "0 / 5 / 1"));
+  CHECK(has(text, "keeper (kept)"));
+  CHECK_FALSE(has(text, "map (kept)"));
   CHECK(has(text, "pool gpu: broken (no such module), - queued"));
   CHECK_FALSE(has(text, "\033"));
 }
