@@ -9,24 +9,11 @@
 
 #include "daemon/keeper/retry.hpp"
 #include "daemon/keeper/sqlite/sqlite_store.hpp"
+#include "tests/keeper/directory.hpp"
 
 namespace jobring::test {
 
 using namespace jobring::keeper;
-
-// Removed with all that is in it.
-class Directory {
- public:
-  Directory();
-  ~Directory();
-  Directory(const Directory&) = delete;
-  Directory& operator=(const Directory&) = delete;
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 class House {
  public:

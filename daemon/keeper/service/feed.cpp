@@ -1,0 +1,614 @@
+#include "daemon/keeper/service/feed.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <cstring>
+
+#include "common/exec_codec.hpp"
+#include "common/job_note.hpp"
+#include "daemon/keeper/retry.hpp"
+
+namespace jobring::keeper {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kSpan = 20'000'000;       // ns over which a pool's speed is measured
+constexpr std::int64_t kOpenAgain = kSecond;     // after a channel could not be opened
+constexpr std::int64_t kRoomAgain = 50'000'000;  // after a channel had no room, or took no more
+constexpr std::uint32_t kWindowMin = 4;          // jobs
+constexpr std::size_t kReapMax = 4096;           // of a turn and channel
+
+std::uint64_t route_name(std::uint32_t pool, std::uint32_t uid) {
+  return std::uint64_t(pool) << 32 | uid;
+}
+
+// "<id>.<attempt>", perhaps with more behind another dot.
+bool read_tag(std::string_view tag, JobId& id, std::uint32_t& attempt) {
+  const char* end = tag.data() + tag.size();
+  const auto first = std::from_chars(tag.data(), end, id);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return false;
+  const auto second = std::from_chars(first.ptr + 1, end, attempt);
+  return second.ec == std::errc() && (second.ptr == end || *second.ptr == '.') && id != 0;
+}
+
+struct Tag {
+  char text[64];
+  std::size_t size;
+  Tag(JobId id, std::uint32_t attempt, std::optional<std::int64_t> index) {
+    char* at = std::to_chars(text, text + sizeof text, id).ptr;
+    *at++ = '.';
+    at = std::to_chars(at, text + sizeof text, attempt).ptr;
+    if (index) {
+      *at++ = '.';
+      at = std::to_chars(at, text + sizeof text, *index).ptr;
+    }
+    size = std::size_t(at - text);
+  }
+};
+
+}  // namespace
+
+Feed::Feed(Pools& pools, const KeeperOptions& options, Outputs& outputs, std::uint64_t seed)
+    : pools_(pools), options_(options), outputs_(outputs), chance_(unsigned(seed | 1)) {
+  for (const PoolInfo& info : pools_.pools()) {
+    PoolState state;
+    state.info = info;
+    state.window = std::max(2 * info.lanes, kWindowMin);
+    states_.push_back(std::move(state));
+  }
+}
+
+std::uint32_t Feed::pool_of(std::string_view name) const {
+  for (std::uint32_t i = 0; i < states_.size(); ++i)
+    if (states_[i].info.name == name) return i;
+  return kNoPool;
+}
+
+Flight Feed::flight_of(const JobSpec& spec, JobId id, std::uint32_t attempt, std::uint32_t base) {
+  Flight f;
+  f.id = id;
+  f.attempt = attempt;
+  f.base = base;
+  f.command = spec.handler == kExecHandler;
+  f.keyed = !spec.concurrency_key.empty();
+  f.durability = spec.durability;
+  f.priority = spec.priority;
+  f.uid = spec.uid;
+  f.keep_ms = spec.keep_ms;
+  if (spec.retry.max != 0) f.retry = spec.retry;
+  f.name = spec.name;
+  return f;
+}
+
+// ---- channels
+
+Result<std::uint32_t> Feed::open(std::uint32_t pool, std::uint32_t uid, std::uint32_t gid) {
+  auto channel = pools_.open(states_[pool].info.name, uid, gid);
+  if (!channel) return channel.error();
+  Route route;
+  route.pool = pool;
+  route.uid = uid;
+  route.gid = gid;
+  route.channel = std::move(*channel);
+  route.flights.resize(route.channel->slots());
+  const auto at = std::uint32_t(routes_.size());
+  routes_.push_back(std::move(route));
+  routes_by_name_[route_name(pool, uid)] = at;
+  return at;
+}
+
+Feed::Route* Feed::route_to(std::uint32_t pool, std::uint32_t uid, std::uint32_t gid,
+                            std::int64_t mono_ns) {
+  const auto found = routes_by_name_.find(route_name(pool, uid));
+  if (found != routes_by_name_.end()) {
+    Route& route = routes_[found->second];
+    if (route.channel && !route.worn) return &route;
+    if (route.used > 0) return nullptr;
+    // Empty: closing it and asking again gives a fresh one.
+    if (route.channel) route.channel->close();
+    route.channel.reset();
+    auto channel = pools_.open(states_[pool].info.name, uid, gid);
+    if (channel) {
+      route.channel = std::move(*channel);
+      route.flights.assign(route.channel->slots(), {});
+      route.worn = false;
+      states_[pool].trouble.clear();
+      return &route;
+    }
+    not_open(states_[pool], channel.error(), mono_ns);
+    return nullptr;
+  }
+  auto opened = open(pool, uid, gid);
+  if (!opened) {
+    not_open(states_[pool], opened.error(), mono_ns);
+    return nullptr;
+  }
+  states_[pool].trouble.clear();
+  return &routes_[*opened];
+}
+
+void Feed::not_open(PoolState& pool, const Error& error, std::int64_t mono_ns) {
+  pool.again_ns = mono_ns + kOpenAgain;
+  const std::string line = error.line();
+  if (pool.trouble != line && on_trouble) on_trouble("pool " + pool.info.name + ": " + line);
+  pool.trouble = line;
+}
+
+// Its words make no sense: what was handed out there is lost.
+void Feed::lose(Store& store, std::uint32_t r, Clock clock) {
+  Route& route = routes_[r];
+  for (Ended& ended : ended_) {
+    if (ended.slot == kNoSlot || ended.route != r) continue;
+    ended.own_result = ended.result;
+    ended.slot = kNoSlot;
+    --states_[route.pool].used;
+  }
+  for (Flight& flight : route.flights) {
+    if (flight.id == 0 || flight.fate == Flight::Fate::withdrawn) continue;
+    places_.erase(flight.id);
+    --states_[route.pool].used;
+    Ended ended;
+    ended.flight = std::move(flight);
+    Attempt& a = ended.ending.attempt;
+    ended.ending.id = ended.flight.id;
+    a.number = ended.flight.attempt;
+    a.started_ms = a.ended_ms = clock.real_ms;
+    a.outcome = Outcome::lost;
+    ended.tail = "a handler wrote where it should not: what its channel holds makes no sense";
+    ended_.push_back(std::move(ended));
+    decide(store, ended_.back(), clock);
+  }
+  route.channel->close();
+  route.channel.reset();
+  route.flights.clear();
+  route.used = 0;
+  route.unpublished = false;
+}
+
+Result<void> Feed::adopt(Store& store, std::span<const Kept> channels, Clock clock) {
+  std::unordered_map<JobId, Running> runs;
+  std::vector<std::uint64_t> adopted;
+  for (const Running& r : store.running()) runs.emplace(r.id, r);
+  for (const Kept& kept : channels) {
+    const std::uint32_t pool = pool_of(kept.pool);
+    if (pool == kNoPool) continue;
+    auto opened = open(pool, kept.uid, kept.gid);
+    if (!opened) {
+      // Closed, or it made no sense: what was in it is lost.
+      if (on_trouble) on_trouble("pool " + kept.pool + ": " + opened.error().line());
+      continue;
+    }
+    Route& route = routes_[*opened];
+    adopted.push_back(route_name(pool, kept.uid));
+    // An attempt that was withdrawn and handed out again is in two slots until the first is reaped:
+    // the one that lives counts.
+    std::vector<PoolChannel::Adopted> slots = route.channel->adopted();
+    std::stable_partition(slots.begin(), slots.end(),
+                          [](const PoolChannel::Adopted& slot) { return !slot.done; });
+    for (const PoolChannel::Adopted& slot : slots) {
+      JobId id = 0;
+      std::uint32_t attempt = 0;
+      if (slot.slot >= route.flights.size()) continue;
+      ++route.used;
+      const auto found = read_tag(slot.tag, id, attempt) ? runs.find(id) : runs.end();
+      if (found == runs.end() || found->second.attempt != attempt) {
+        // It has ended, as we know; if it has not, nobody waits for it.
+        if (!slot.done && !route.channel->withdraw(slot.slot)) route.channel->kill(slot.slot, 9);
+        continue;
+      }
+      auto record = store.show(id);
+      if (!record) return record.error();
+      if (!*record) continue;
+      Flight flight = flight_of((*record)->job.spec, id, attempt, found->second.base);
+      if (found->second.stop_wanted) flight.fate = Flight::Fate::cancelled;
+      route.flights[slot.slot] = std::move(flight);
+      places_[id] = {*opened, slot.slot};
+      ++states_[pool].used;
+      if (found->second.stop_wanted) route.channel->kill(slot.slot, 15);
+      runs.erase(found);
+    }
+  }
+  for (const auto& [id, r] : runs) {
+    auto record = store.show(id);
+    if (!record) return record.error();
+    if (!*record) continue;
+    const JobSpec& spec = (*record)->job.spec;
+    const std::uint32_t pool = pool_of(spec.pool);
+    // Its channel is there, but it is not in it: its keeper died before it handed it out.
+    if (pool != kNoPool &&
+        std::find(adopted.begin(), adopted.end(), route_name(pool, spec.uid)) != adopted.end()) {
+      backs_.push_back(id);
+      continue;
+    }
+    Ended ended;
+    ended.flight = flight_of(spec, id, r.attempt, r.base);
+    ended.ending.attempt.number = r.attempt;
+    ended.ending.attempt.started_ms = r.taken_ms;
+    ended.ending.attempt.ended_ms = r.taken_ms;
+    ended.ending.attempt.outcome = Outcome::lost;
+    ended.ending.id = id;
+    ended.tail = "the daemon or the machine went down";
+    ended_.push_back(std::move(ended));
+  }
+  for (Ended& ended : ended_) decide(store, ended, clock);
+  return {};
+}
+
+// ---- what has ended
+
+void Feed::collect(Store& store, Clock clock, std::int64_t mono_ns) {
+  clock_ = clock;
+  for (std::uint32_t r = 0; r < routes_.size(); ++r) {
+    Route& route = routes_[r];
+    if (!route.channel || route.used == 0) continue;
+    if (route.channel->broken()) {
+      lose(store, r, clock);
+      continue;
+    }
+    reap(store, r, clock);
+  }
+  for (PoolState& pool : states_) fit_window(pool, mono_ns);
+}
+
+void Feed::reap(Store& store, std::uint32_t r, Clock clock) {
+  Route& route = routes_[r];
+  route.withdrew = false;
+  reaped_.clear();
+  route.channel->reap(reaped_, kReapMax);
+  PoolState& pool = states_[route.pool];
+  for (const Done& done : reaped_) {
+    Flight& flight = route.flights[done.slot];
+    if (flight.id == 0 || flight.fate == Flight::Fate::withdrawn) {
+      flight = {};
+      route.channel->release(done.slot);
+      --route.used;
+      continue;
+    }
+    places_.erase(flight.id);
+    if (done.outcome == Outcome::cancelled) {
+      // Not by us: its pool takes no more. Nobody has begun it.
+      backs_.push_back(flight.id);
+      --pool.used;
+      flight = {};
+      route.channel->release(done.slot);
+      --route.used;
+      continue;
+    }
+    Ended ended;
+    ended.flight = std::move(flight);
+    flight = {};
+    ended.route = r;
+    ended.slot = done.slot;
+    ++pool.done;
+    end(store, std::move(ended), done, clock);
+  }
+}
+
+// What is recorded of it.
+void Feed::end(Store& store, Ended ended, const Done& done, Clock clock) {
+  Flight& flight = ended.flight;
+  Ending& e = ended.ending;
+  Attempt& a = e.attempt;
+  e.id = flight.id;
+  a.number = flight.attempt;
+  a.worker = done.worker;
+  a.ended_ms = clock.real_ms;
+  a.started_ms = clock.real_ms - std::int64_t(done.run_us / 1'000);
+  a.outcome = done.outcome;
+  ended.result = done.result;
+  const bool of_command =
+      flight.command && (done.outcome == Outcome::ok || done.outcome == Outcome::failed ||
+                         done.outcome == Outcome::timed_out || done.outcome == Outcome::killed);
+  bool decoded = false;
+  if (of_command) {
+    const auto result = decode_command_result(
+        {reinterpret_cast<const unsigned char*>(done.result.data()), done.result.size()});
+    if (result) {
+      decoded = true;
+      const CommandReport& report = result->report;
+      a.worker = report.pid;
+      a.exit_code = report.start_errno != 0 || report.signal == 0 ? report.shell_status() : 0;
+      if (report.timed_out || report.killed) a.exit_code = std::max(report.exit_code, 0);
+      a.signal = report.signal;
+      a.user_us = report.user_us;
+      a.system_us = report.system_us;
+      a.max_rss_kib = report.max_rss_kib;
+      if (report.start_errno != 0)
+        ended.tail = report.start_step + ": " + std::strerror(report.start_errno);
+      else if (report.stdout_total + report.stderr_total > 0)
+        ended.tail = outputs_.tail(flight.id, flight.attempt, options_.tail);
+      if (report.stdout_total + report.stderr_total > 0) outputs_.ended(flight.id, flight.attempt);
+    }
+  }
+  if (!decoded && done.outcome != Outcome::ok) {
+    if (done.outcome == Outcome::crashed) a.signal = done.detail;
+    if (done.outcome == Outcome::failed) a.exit_code = done.detail;
+    ended.tail = cut_text(done.result, std::max<std::size_t>(options_.tail, 256));
+    if (flight.command) outputs_.ended(flight.id, flight.attempt);
+  }
+  const bool stopped = flight.fate != Flight::Fate::none;
+  if (draining_ && !stopped &&
+      (a.outcome == Outcome::crashed || a.outcome == Outcome::killed || a.outcome == Outcome::lost))
+    a.outcome = Outcome::lost;
+  ended_.push_back(std::move(ended));
+  decide(store, ended_.back(), clock);
+}
+
+// How many of its former attempts were lost; of those that count against its retries, or of all in
+// a row that came last.
+std::uint32_t Feed::lost_before(Store& store, const Flight& flight, bool only_these_retries) {
+  if (flight.attempt <= 1) return 0;
+  const auto record = store.show(flight.id);
+  if (!record || !*record) return 0;
+  std::uint32_t lost = 0;
+  const auto& attempts = (*record)->attempts;
+  for (auto a = attempts.rbegin(); a != attempts.rend(); ++a) {
+    if (a->number >= flight.attempt) continue;
+    if (only_these_retries && a->number <= flight.base) break;
+    if (a->outcome == Outcome::lost)
+      ++lost;
+    else if (!only_these_retries)
+      break;
+  }
+  return lost;
+}
+
+// What becomes of the job.
+void Feed::decide(Store& store, Ended& ended, Clock clock) {
+  const Flight& flight = ended.flight;
+  Ending& e = ended.ending;
+  e.due_ms = 0;
+  if (flight.fate == Flight::Fate::cancelled && e.attempt.outcome != Outcome::ok) {
+    e.next = JobState::cancelled;
+    return;
+  }
+  if (e.attempt.outcome == Outcome::ok) {
+    e.next = JobState::succeeded;
+    return;
+  }
+  e.next = JobState::dead;
+  if (flight.fate == Flight::Fate::killed) return;
+  if (e.attempt.outcome == Outcome::lost) {
+    if (lost_before(store, flight, false) + 1 < options_.lost_limit) e.next = JobState::ready;
+    return;
+  }
+  if (!may_retry(flight.retry, e.attempt)) return;
+  std::uint32_t number = flight.attempt - std::min(flight.base, flight.attempt);
+  // Attempts that were lost are nobody's fault.
+  if (number > 1) number -= std::min(number - 1, lost_before(store, flight, true));
+  const auto pause = pause_ms(flight.retry, number, std::uint32_t(chance_() * 2u));
+  if (!pause) return;
+  e.next = JobState::failed;
+  e.due_ms = clock.steady_ms + std::int64_t(*pause);
+}
+
+Durability Feed::level() const {
+  Durability level = Durability::none;
+  for (const Ended& ended : ended_) level = std::max(level, ended.flight.durability);
+  return level;
+}
+
+// ---- a turn
+
+void Feed::begin() {
+  backs_given_ = 0;
+  batches_.clear();
+}
+
+void Feed::finish(Store& store) {
+  endings_.clear();
+  for (Ended& ended : ended_) {
+    Ending ending = ended.ending;
+    ending.attempt.tail = ended.tail;
+    ending.result = ended.slot == kNoSlot ? std::string_view(ended.own_result) : ended.result;
+    if (ended.flight.keyed) wanted_everywhere();
+    endings_.push_back(std::move(ending));
+  }
+  if (!endings_.empty()) store.finish(endings_);
+  if (backs_given_ < backs_.size()) {
+    store.give_back(std::span(backs_).subspan(backs_given_));
+    backs_given_ = backs_.size();
+    wanted_everywhere();
+  }
+}
+
+bool Feed::hungry(std::int64_t mono_ns) const {
+  if (draining_) return false;
+  return std::any_of(states_.begin(), states_.end(), [&](const PoolState& pool) {
+    if (!pool.look || pool.used >= pool.window || pool.again_ns > mono_ns) return false;
+    if (pool.info.rate == 0) return true;
+    return pool.tokens + double(mono_ns - pool.tokens_ns) * pool.info.rate / double(kSecond) >= 1;
+  });
+}
+
+void Feed::refill(PoolState& pool, std::int64_t mono_ns) const {
+  const double most = std::max(1.0, pool.info.rate / 20.0);  // 50 ms at once
+  pool.tokens = std::min(
+      most, pool.tokens + double(mono_ns - pool.tokens_ns) * pool.info.rate / double(kSecond));
+  pool.tokens_ns = mono_ns;
+}
+
+void Feed::take(Store& store, Clock clock, std::int64_t mono_ns) {
+  clock_ = clock;
+  if (draining_) return;
+  for (std::uint32_t p = 0; p < states_.size(); ++p) {
+    PoolState& pool = states_[p];
+    if (!pool.look || pool.used >= pool.window || pool.again_ns > mono_ns) continue;
+    std::uint32_t room = pool.window - pool.used;
+    if (pool.info.rate != 0) {
+      refill(pool, mono_ns);
+      room = std::min(room, std::uint32_t(pool.tokens));
+      if (room == 0) continue;
+    }
+    TakenBatch taken = store.take(pool.info.name, room);
+    pool.look = taken.more || taken.jobs.size() == room;
+    if (!taken.jobs.empty()) batches_.push_back({p, std::move(taken)});
+  }
+}
+
+void Feed::kept(Store& store, Clock clock, std::int64_t mono_ns) {
+  clock_ = clock;
+  just_ended_.clear();
+  for (Ended& ended : ended_) {
+    just_ended_.push_back(std::move(ended.flight));
+    if (ended.slot == kNoSlot) continue;
+    Route& route = routes_[ended.route];
+    route.channel->release(ended.slot);
+    --route.used;
+    --states_[route.pool].used;
+  }
+  ended_.clear();
+  backs_.erase(backs_.begin(), backs_.begin() + std::ptrdiff_t(backs_given_));
+  backs_given_ = 0;
+  // There may be no other slot for what was taken.
+  for (std::uint32_t r = 0; r < routes_.size() && !batches_.empty(); ++r)
+    if (routes_[r].withdrew && routes_[r].channel) reap(store, r, clock);
+  for (const Batch& batch : batches_) {
+    PoolState& pool = states_[batch.pool];
+    if (pool.info.rate != 0) pool.tokens -= double(batch.taken.jobs.size());
+    for (const Taken& job : batch.taken.jobs) hand_out(batch.pool, job, clock, mono_ns);
+  }
+  batches_.clear();
+  for (Route& route : routes_) {
+    if (!route.unpublished || !route.channel) continue;
+    route.unpublished = false;
+    route.channel->publish();
+  }
+}
+
+void Feed::undone() {
+  batches_.clear();
+  backs_given_ = 0;
+  wanted_everywhere();
+}
+
+void Feed::hand_out(std::uint32_t p, const Taken& job, Clock clock, std::int64_t mono_ns) {
+  PoolState& pool = states_[p];
+  Flight flight = flight_of(job.spec, job.id, job.attempt, job.base);
+  Route* route =
+      pool.again_ns > mono_ns ? nullptr : route_to(p, job.spec.uid, job.spec.gid, mono_ns);
+  if (route == nullptr) {
+    backs_.push_back(job.id);
+    return;
+  }
+  const auto at = std::uint32_t(route - routes_.data());
+  std::string_view payload;
+  if (!payload_of(job, payload))
+    return end_unbegun(flight, at, Outcome::bad_request, JobState::dead,
+                       "its command makes no sense", clock);
+  const Tag tag(job.id, job.attempt, job.spec.index);
+  Put put;
+  put.handler = job.spec.handler;
+  put.payload = payload;
+  put.tag = {tag.text, tag.size};
+  put.timeout_ms = job.spec.timeout_ms;
+  if (job.spec.deadline_ms != 0)
+    put.start_within_ms =
+        std::uint64_t(std::max<std::int64_t>(1, job.spec.deadline_ms - clock.real_ms));
+  std::uint32_t slot = 0;
+  std::string why;
+  switch (route->channel->put(put, slot, why)) {
+    case PoolChannel::Room::done:
+      route->flights[slot] = std::move(flight);
+      places_[job.id] = {at, slot};
+      route->unpublished = true;
+      ++route->used;
+      ++pool.used;
+      return;
+    case PoolChannel::Room::none:
+      pool.window = std::max(kWindowMin, pool.used);
+      pool.again_ns = mono_ns + kRoomAgain;
+      backs_.push_back(job.id);
+      return;
+    case PoolChannel::Room::worn:
+      route->worn = true;
+      backs_.push_back(job.id);
+      return;
+    case PoolChannel::Room::refused:
+      return end_unbegun(flight, at, Outcome::bad_request, JobState::dead, std::move(why), clock);
+  }
+}
+
+// A command gets its limit, and a member of an array its index, here: members share one payload.
+bool Feed::payload_of(const Taken& job, std::string_view& payload) {
+  payload = job.spec.payload;
+  if (job.spec.handler != kExecHandler) return true;
+  auto command =
+      decode_command({reinterpret_cast<const unsigned char*>(payload.data()), payload.size()});
+  if (!command) return false;
+  std::uint64_t most = options_.output_max;
+  if (job.spec.output_max != 0) most = std::min(most, job.spec.output_max);
+  if (command->output_max != 0) most = std::min(most, command->output_max);
+  command->output_max = std::max<std::uint64_t>(most, 1);
+  if (job.spec.index) command->env.push_back("JOBRING_INDEX=" + std::to_string(*job.spec.index));
+  payload_ = encode(*command);
+  payload = payload_;
+  return true;
+}
+
+void Feed::end_unbegun(const Flight& flight, std::uint32_t route, Outcome outcome, JobState next,
+                       std::string why, Clock clock) {
+  Ended ended;
+  ended.flight = flight;
+  ended.route = route;
+  ended.ending.id = flight.id;
+  ended.ending.attempt.number = flight.attempt;
+  ended.ending.attempt.outcome = outcome;
+  ended.ending.attempt.started_ms = ended.ending.attempt.ended_ms = clock.real_ms;
+  ended.ending.next = next;
+  ended.tail = std::move(why);
+  ended_.push_back(std::move(ended));
+}
+
+// ---- windows
+
+// A window is what the pool does in 20 ms, but twice its workers at least. It is doubled as soon as
+// the pool ran out of jobs within that time, so that it grows to its size in a tenth of a second.
+void Feed::fit_window(PoolState& pool, std::int64_t mono_ns) {
+  const std::uint32_t least = std::max(2 * pool.info.lanes, kWindowMin);
+  const std::uint32_t most = std::max(
+      least, std::min(options_.window, pool.info.slots == 0 ? options_.window : pool.info.slots));
+  if (pool.look && pool.done > 0 && pool.done >= pool.window / 2 &&
+      mono_ns - pool.span_ns < kSpan) {
+    pool.window = std::min(most, pool.window * 2);
+    pool.done = 0;
+    pool.span_ns = mono_ns;
+    return;
+  }
+  if (mono_ns - pool.span_ns < kSpan) return;
+  const std::int64_t spans = std::max<std::int64_t>(1, (mono_ns - pool.span_ns) / kSpan);
+  const auto speed = std::uint32_t(2 * pool.done / spans);
+  if (speed < pool.window) pool.window = std::max({least, speed, pool.window / 2});
+  pool.window = std::clamp(pool.window, least, most);
+  pool.done = 0;
+  pool.span_ns = mono_ns;
+}
+
+void Feed::wanted(std::string_view pool) {
+  const std::uint32_t p = pool_of(pool);
+  if (p != kNoPool) states_[p].look = true;
+}
+
+void Feed::wanted_everywhere() {
+  for (PoolState& pool : states_) pool.look = true;
+}
+
+std::int64_t Feed::next_ns(std::int64_t mono_ns) const {
+  std::int64_t next = kForever;
+  if (!places_.empty()) next = mono_ns + kSecond;
+  if (draining_) return next;
+  for (const PoolState& pool : states_) {
+    if (!pool.look || pool.used >= pool.window) continue;
+    if (pool.again_ns > mono_ns) {
+      next = std::min(next, pool.again_ns);
+    } else if (pool.info.rate != 0) {
+      const double missing = std::max(0.0, 1.0 - pool.tokens);
+      next = std::min(
+          next, pool.tokens_ns + std::int64_t(missing * double(kSecond) / pool.info.rate) + 1);
+    }
+  }
+  return next;
+}
+
+}  // namespace jobring::keeper
