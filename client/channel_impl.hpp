@@ -94,6 +94,9 @@ class Channel::Impl {
   bool adopt(std::vector<AdoptedJob>& jobs);
   bool shut() const { return view_.header().closing.load(std::memory_order_acquire) == 2; }
   void close_at_end() { stays_open_ = false; }
+  // All that the last reap() gave stays where it is, until release() of each.
+  void keep_all() { held_.clear(); }
+  SlotState slot_state(std::uint32_t slot) const { return view_.slot(slot).word().state(); }
 
  private:
   Impl() = default;

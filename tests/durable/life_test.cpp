@@ -1,0 +1,76 @@
+// A durable job's life through real processes.
+#include "tests/durable/house.hpp"
+
+using namespace jobring;
+using namespace jobring::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("a handler's job is accepted and run and its result is found again by its id") {
+  DurableHouse house;
+  Client client = house.daemon->connect();
+  DurableJobs jobs(client);
+  DurableFuture f = jobs.submit("echo", "hello");
+  CHECK(f.get() == "hello");
+  const DurableInfo info = jobs.show(f.id()).value();
+  CHECK(info.state == JobState::succeeded);
+  CHECK(info.attempts == 1);
+  CHECK(info.handler == "echo");
+  Client another = house.daemon->connect();
+  CHECK(DurableJobs(another).attach(f.id()).get() == "hello");
+}
+
+TEST_CASE("a command's end is on record") {
+  DurableHouse house;
+  Client client = house.daemon->connect();
+  DurableJobs jobs(client);
+  Command command;
+  command.argv = {"/bin/sh", "-c", "echo out; echo err >&2; exit 3"};
+  DurableFuture f = jobs.run(command);
+  REQUIRE(f.wait_for(20s));
+  const DurableInfo info = jobs.show(f.id()).value();
+  CHECK(info.state == JobState::dead);
+  REQUIRE(info.last.has_value());
+  CHECK(info.last->exit_code == 3);
+}
+
+TEST_CASE("a waiting job is listed and cancelled and a running one is stopped") {
+  DurableHouse house(R"({"default": {"workers": 1}})");
+  Client client = house.daemon->connect();
+  DurableJobs jobs(client);
+  Command sleep;
+  sleep.argv = {"/bin/sleep", "1000"};
+  const JobId runs = jobs.run(sleep, {.name = "first"}).id();
+  std::vector<JobId> waits;
+  for (int i = 0; i < 10; ++i) waits.push_back(jobs.run(sleep).id());
+  REQUIRE(eventually([&] { return jobs.show(runs)->state == JobState::running; }));
+  CHECK(jobs.show(waits.back())->state == JobState::ready);
+  CHECK(jobs.list().jobs.size() == 11);
+  CHECK(jobs.list({.states = {JobState::running}}).jobs.size() == 1);
+  CHECK(jobs.cancel(waits[0]));
+  CHECK(jobs.show(waits[0])->state == JobState::cancelled);
+  CHECK(jobs.cancel(runs));
+  CHECK(jobs.attach(runs).wait_for(20s));
+  CHECK(jobs.show(runs)->state == JobState::cancelled);
+  REQUIRE(eventually([&] { return jobs.show(waits[1])->state == JobState::running; }));
+  CHECK(jobs.apply(JobVerb::cancel, {}).changed == 9);
+}
+
+TEST_CASE("jobs that wait or run outlive the daemon") {
+  DurableHouse house;
+  JobId first = 0, second = 0;
+  {
+    Client client = house.daemon->connect();
+    DurableJobs jobs(client);
+    first = jobs.submit("echo", "before").id();
+    second = jobs.submit("echo", "after", {.held = true}).id();
+    CHECK(jobs.attach(first).get() == "before");
+  }
+  house.kill_daemon();
+  house.start();
+  Client client = house.daemon->connect();
+  DurableJobs jobs(client);
+  CHECK(jobs.attach(first).get() == "before");
+  CHECK(jobs.show(second)->state == JobState::held);
+  CHECK(jobs.apply(JobVerb::release, {.ids = {{second, second}}}).changed == 1);
+  CHECK(jobs.attach(second).get() == "after");
+}
