@@ -75,6 +75,8 @@ constexpr Column kColumns[] = {
     {"time", ">TIME",
      [](Job j, WallTime now) {
        const auto took = run_time(j, now);
+       // The store counts milliseconds.
+       if (took && took->count() == 0) return Cell{"<1 ms"};
        return Cell{took ? human_duration(std::uint64_t(took->count())) : "-"};
      },
      [](Job j, WallTime now) {

@@ -22,6 +22,11 @@ std::string unmet_text(std::uint32_t unmet) {
   return "after " + std::to_string(unmet) + (unmet == 1 ? " job" : " jobs");
 }
 
+// A dead job that no attempt ended: the store then has `cancelled` as its end, or nothing.
+bool buried(const DurableInfo& job) {
+  return !job.last || job.last->outcome == Outcome::ok || job.last->outcome == Outcome::cancelled;
+}
+
 }  // namespace
 
 std::optional<Command> command_in(const DurableInfo& job) {
@@ -100,7 +105,7 @@ std::string note_text(const DurableInfo& job, WallTime now) {
     case JobState::cancelled:
       return "";
     case JobState::dead:
-      return job.last ? ending_text(*job.last) : "buried";
+      return buried(job) ? "buried" : ending_text(*job.last);
   }
   return "";
 }
@@ -108,7 +113,7 @@ std::string note_text(const DurableInfo& job, WallTime now) {
 std::string problem_text(const DurableInfo& job) {
   if (job.state == JobState::succeeded) return "";
   if (job.state == JobState::cancelled) return "cancelled";
-  if (!job.last) return "buried";
+  if (buried(job)) return "buried";
   const AttemptInfo& end = *job.last;
   const auto report = decode_command_result(
       {reinterpret_cast<const unsigned char*>(job.result.data()), job.result.size()});
@@ -151,13 +156,12 @@ Color state_color(JobState state) {
 int job_status(const DurableInfo& job) {
   if (job.state == JobState::succeeded) return 0;
   if (job.state == JobState::cancelled) return 130;
-  if (!job.last) return 1;
+  if (buried(job)) return 1;
   const AttemptInfo& end = *job.last;
   if (end.outcome == Outcome::failed || end.outcome == Outcome::killed) {
     if (end.signal > 0) return 128 + end.signal;
     if (end.exit_code > 0 && end.exit_code < 256) return end.exit_code;
   }
-  if (end.outcome == Outcome::ok) return 1;  // it succeeded, and was buried afterwards
   return exit_status(end.outcome, end.outcome == Outcome::killed ? -end.signal : end.signal);
 }
 

@@ -61,6 +61,10 @@ void print_answer(const SubmitAnswer& answer, const SubmitFlags& flags) {
   }
 }
 
+bool is_short_lived(const DurableJob& job) {
+  return job.options.keep && job.options.keep->count() == 0;
+}
+
 int submit_one(const SubmitFlags& flags, DurableSession& session, const DurableJob& job) {
   const SubmitAnswer answer = session.jobs.submit_all({&job, 1}).at(0);
   if (answer.status != SubmitAnswer::Status::stored) {
@@ -72,7 +76,10 @@ int submit_one(const SubmitFlags& flags, DurableSession& session, const DurableJ
   if (!flags.wait && !flags.follow) return 0;
   std::fflush(stdout);
   return attend_job(session.jobs, answer.id,
-                    {.verb = "submit", .follow = flags.follow, .json = flags.json});
+                    {.verb = "submit",
+                     .follow = flags.follow,
+                     .json = flags.json,
+                     .short_lived = is_short_lived(job)});
 }
 
 int submit_many(const SubmitFlags& flags, DurableSession& session) {
@@ -83,10 +90,11 @@ int submit_many(const SubmitFlags& flags, DurableSession& session) {
   return submit_batch(session.jobs, batch, {.json = flags.json, .wait = flags.wait});
 }
 
-int submit_words(SubmitFlags& flags, std::vector<std::string> words) {
+// Does not return: taking the connection down in good order would take longer than the rest.
+[[noreturn]] void submit_words(SubmitFlags& flags, std::vector<std::string> words) {
   DurableSession session(flags.socket);
   const DurableJob job = flags.work.job(std::move(words), flags.wishes.resolve(session.jobs));
-  return submit_one(flags, session, job);
+  leave(submit_one(flags, session, job));
 }
 
 bool has_options(Arguments arguments) {
@@ -133,7 +141,10 @@ int with_options(Arguments arguments) {
   if (flags.follow && flags.wishes.options.array) {
     return options.usage_error("--array and --follow exclude each other");
   }
-  return submit_words(flags, std::move(words));
+  if (flags.follow && flags.wishes.options.keep == std::chrono::milliseconds(0)) {
+    return options.usage_error("--keep 0 and --follow exclude each other: its output goes with it");
+  }
+  submit_words(flags, std::move(words));
 }
 
 }  // namespace
@@ -145,7 +156,7 @@ int submit_verb(Arguments arguments) {
   std::vector<std::string> words(arguments.begin() + (after_dashes ? 1 : 0), arguments.end());
   SubmitFlags flags;
   if (words.empty() || script_of(words, after_dashes, flags.work)) leave(with_options(arguments));
-  leave(submit_words(flags, std::move(words)));
+  submit_words(flags, std::move(words));
 }
 
 }  // namespace jobring::cli

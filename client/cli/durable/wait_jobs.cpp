@@ -1,6 +1,7 @@
 #include "client/cli/durable/wait_jobs.hpp"
 
 #include <cstdio>
+#include <string_view>
 
 #include "client/cli/durable/detach.hpp"
 #include "client/cli/durable/follow.hpp"
@@ -26,6 +27,16 @@ void tell_problem(const char* verb, const DurableInfo& info) {
                problem.c_str());
 }
 
+bool succeeded_and_forgotten(const DurableFuture& future) {
+  try {
+    future.info();
+  } catch (const DurableError& e) {
+    if (std::string_view(e.kind()) == "not_found") return true;
+    throw;
+  }
+  return false;
+}
+
 std::string way_back(const char* verb, JobId id) {
   const std::string number = std::to_string(id);
   return std::string("\njobring ") + verb + ": job " + number +
@@ -43,6 +54,7 @@ int attend_job(DurableJobs& jobs, JobId id, const Attendance& how) {
   const DetachOnSignal detach(way_back(how.verb, id));
   if (how.follow) follow(jobs, id, {});
   const DurableFuture future = jobs.attach(id);
+  if (how.short_lived && succeeded_and_forgotten(future)) return 0;
   const DurableInfo& info = future.info();
   if (how.json) std::printf("%s\n", job_json(info, JobDetail::complete).c_str());
   tell_problem(how.verb, info);

@@ -13,6 +13,8 @@ struct Attendance {
   const char* verb = "";  // whose messages these are
   bool follow = false;    // its output is copied to ours
   bool json = false;      // when it has ended, a JSON object on stdout
+  // It is forgotten at once if it succeeds (--keep 0), perhaps before we have asked for it.
+  bool short_lived = false;
 };
 
 // Waits for the end of one job or group; Ctrl-C leaves it alone and says how to come back. Returns
