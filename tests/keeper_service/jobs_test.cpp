@@ -490,6 +490,12 @@ TEST_CASE("a channel whose words make no sense loses what it held and nothing el
   CHECK(world.state(b) == JobState::running);
   CHECK(world.show(a).state == JobState::ready);
   CHECK(world.show(a).attempts >= 1);
+  // One that is closed while nothing is in it is let go of.
+  world.finish(b);
+  world.settle();
+  for (const auto& channel : world.channels) channel->broken = true;
+  world.settle();
+  for (const auto& channel : world.channels) CHECK(channel->closed == channel->broken);
 }
 
 TEST_CASE("progress is seen while a job runs and kept on record") {

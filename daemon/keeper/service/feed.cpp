@@ -241,12 +241,14 @@ void Feed::collect(Store& store, Clock clock, std::int64_t mono_ns) {
   clock_ = clock;
   for (std::uint32_t r = 0; r < routes_.size(); ++r) {
     Route& route = routes_[r];
-    if (!route.channel || route.used == 0) continue;
+    if (!route.channel) continue;
     if (route.channel->broken()) {
+      // With the daemon all channels close, and hold what has ended until then.
+      if (draining_) reap(store, r, clock);
       lose(store, r, clock);
-      continue;
+    } else if (route.used > 0) {
+      reap(store, r, clock);
     }
-    reap(store, r, clock);
   }
   for (PoolState& pool : states_) fit_window(pool, mono_ns);
 }

@@ -238,6 +238,9 @@ void Service::publish() {
 
 void Service::follow_orders() {
   orders_followed_ns_ = now_;
+  signalfd_siginfo signal;
+  if (read(signals_.get(), &signal, sizeof signal) == ssize_t(sizeof signal))
+    asked_to_leave_ = true;
   while (auto order = link_.poll()) follow(*order);
   publish();
 }
@@ -318,8 +321,8 @@ void Service::sleep() {
     if (count < 0 && errno != EINTR) leave_without_descriptors();
     now_ = now_ns();
     for (int i = 0; i < count; ++i) {
-      if (events[i].data.u64 == kControlEvent) orders_followed_ns_ = 0;
-      if (events[i].data.u64 == kSignalEvent) asked_to_leave_ = true;
+      const std::uint64_t which = events[i].data.u64;
+      if (which == kControlEvent || which == kSignalEvent) orders_followed_ns_ = 0;
     }
   }
   pools_->awake();
