@@ -138,6 +138,53 @@ TEST_CASE("a job that was put into a slot and not published is withdrawn") {
   CHECK(house.notes() == "2\n");
 }
 
+TEST_CASE("an ending that the keeper had seen and not given back comes again") {
+  KeeperHouse house;
+  house.start_keeper();
+  auto core = house.borrow();
+  auto first = std::make_unique<KeptChannel>(open(house, core));
+  const JobRef job = submit(house, *first, "1");
+  REQUIRE(first->channel.wait(std::chrono::seconds(10)));
+  REQUIRE(first->channel.reap().size() == 1);
+  house.kill_keeper();
+  first.reset();
+  core.reset();
+  core = house.borrow();
+  KeptChannel second = open(house, core);
+  REQUIRE(second.adopted.size() == 1);
+  CHECK(second.adopted[0].state == AdoptedJob::State::done);
+  CHECK(reap(second, 1).at(job.slot).second == "noted 1");
+  CHECK(second.channel.reap().empty());
+  CHECK(second.channel.outstanding() == 0);
+  // Its slot is used again.
+  for (int id = 2; id < 20; ++id) {
+    submit(house, second, std::to_string(id));
+    CHECK(reap(second, 1).begin()->second.second == "noted " + std::to_string(id));
+  }
+}
+
+TEST_CASE("a job that was published runs although the keeper died before it told anybody") {
+  KeeperHouse house;
+  house.start_keeper();
+  auto core = house.borrow();
+  auto first = std::make_unique<KeptChannel>(open(house, core));
+  JobOptions options;
+  options.tag = "1.1";
+  REQUIRE(first->channel.prepare(first->channel.handler("note"), house.payload("1"), 0, options));
+  // S1 of doorbell.hpp, and no further.
+  const ChannelView view(channel_memory(), first->impl->shape());
+  auto& tail = view.header().submission[std::size_t(options.priority)].tail;
+  tail.store(tail.load() + 1);
+  house.kill_keeper();
+  first.reset();
+  core.reset();
+  CHECK(eventually([&] { return house.notes() == "1\n"; }));
+  core = house.borrow();
+  KeptChannel second = open(house, core);
+  REQUIRE(second.adopted.size() == 1);
+  CHECK(reap(second, 1).begin()->second.second == "noted 1");
+}
+
 TEST_CASE("an adopted job can be withdrawn or killed") {
   KeeperHouse house(KeeperHouse::noting_pool(1));
   house.start_keeper();

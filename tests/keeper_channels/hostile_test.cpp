@@ -3,11 +3,8 @@
 
 #include <unistd.h>
 
-#include <fstream>
 #include <random>
-#include <sstream>
 
-#include "client/channel_impl.hpp"
 #include "tests/keeper_channels/lent_keeper.hpp"
 #include "tests/support/scribble.hpp"
 #include "tests/support/seed.hpp"
@@ -16,16 +13,6 @@ using namespace jobring;
 using namespace jobring::test;
 
 namespace {
-
-// Where this process has mapped the one channel that it has open.
-unsigned char* channel_memory() {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find("jobring:channel:default") != line.npos)
-      return reinterpret_cast<unsigned char*>(std::stoull(line, nullptr, 16));
-  }
-  return nullptr;
-}
 
 void submit_some(KeeperHouse& house, KeptChannel& kept) {
   const HandlerId handler = kept.channel.handler("note");

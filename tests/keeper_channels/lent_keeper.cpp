@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -67,6 +68,15 @@ void KeeperHouse::kill_keeper() {
 
 std::string KeeperHouse::payload(const std::string& line, const std::string& hold) const {
   return file("notes") + "\n" + line + (hold.empty() ? "" : "\n" + file(hold));
+}
+
+unsigned char* channel_memory() {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("jobring:channel:default") != line.npos)
+      return reinterpret_cast<unsigned char*>(std::stoull(line, nullptr, 16));
+  }
+  throw std::runtime_error("no channel");
 }
 
 }  // namespace jobring::test

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "client/channel_impl.hpp"
 #include "client/kept_channel.hpp"
 #include "tests/support/daemon.hpp"
 
@@ -44,5 +45,8 @@ class KeeperHouse {
   std::string told_;
   std::unique_ptr<Daemon> daemon_;
 };
+
+// Where this process has mapped the one channel of pool "default" that it has open.
+unsigned char* channel_memory();
 
 }  // namespace jobring::test
