@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "common/exit_at_once.hpp"
+
 namespace jobring {
 namespace {
 
@@ -15,14 +17,14 @@ timespec to_timespec(std::uint32_t ms) {
 
 }  // namespace
 
-// Async-signal-safe: a flag, a store to shared memory, and _exit.
+// Async-signal-safe: a flag, a store to shared memory, and exit_at_once().
 void JobTimer::on_alarm(int, siginfo_t* info, void*) {
   if (info->si_code != SI_TIMER) return;  // alarm() of a job, perhaps of an earlier one
   JobTimer* timer = of_thread;
   if (timer == nullptr || info->si_value.sival_ptr != timer) return;  // a timer of a job's own
   if (timer->late_ != 0) {
     timer->entry_.timed_out.set(timer->entry_.job_generation.get());
-    _exit(kExitTimedOut);
+    return exit_at_once(kExitTimedOut);
   }
   timer->late_ = 1;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "common/exit_at_once.hpp"
 #include "worker/exec/run_command.hpp"
 
 namespace jobring {
@@ -20,7 +21,7 @@ constexpr int kExitDescriptorsLost = 70;
 std::atomic<int> commands_running{0};
 
 void on_term(int) {
-  if (commands_running == 0) _exit(kExitSupervisorGone);
+  if (commands_running == 0) return exit_at_once(kExitSupervisorGone);
   leave_requested = 1;
   if (leave_event < 0) return;
   const std::uint64_t one = 1;

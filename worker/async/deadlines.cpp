@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "common/clock.hpp"
+#include "common/exit_at_once.hpp"
 #include "worker/leave.hpp"
 
 namespace jobring {
@@ -34,10 +35,10 @@ void arm(std::uint64_t when) {
   timer_settime(alarm_timer, TIMER_ABSTIME, &spec, nullptr);
 }
 
-// Async-signal-safe: stores, timer_settime() and _exit().
+// Async-signal-safe: stores, timer_settime() and exit_at_once().
 void on_alarm(int, siginfo_t* info, void*) {
   if (info->si_code != SI_TIMER) {  // alarm(): on_term() of leave.cpp, for a loop that is blocked
-    if (leave_requested != 0) _exit(143);
+    if (leave_requested != 0) exit_at_once(143);
     return;
   }
   const std::uint64_t when = first_when.load(std::memory_order_relaxed);
@@ -48,7 +49,7 @@ void on_alarm(int, siginfo_t* info, void*) {
   }
   // Recovery reads there which job it was that had to end; all others crashed with their worker.
   first_owner.load(std::memory_order_relaxed)->condemn();
-  _exit(first_status.load(std::memory_order_relaxed));
+  exit_at_once(first_status.load(std::memory_order_relaxed));
 }
 
 }  // namespace
