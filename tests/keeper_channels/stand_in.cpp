@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -25,11 +26,10 @@ void note(const char* what) {
   close(open((state_dir + "/" + what).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
-// It has to record endings, and that takes as long as there is a file "record endings".
+volatile std::sig_atomic_t asked_to_end = 0;
+
 void on_term(int) {
-  note("asked to end");
-  while (access((state_dir + "/record endings").c_str(), F_OK) == 0) usleep(1000);
-  _exit(0);
+  asked_to_end = 1;
 }
 
 void lend(const std::string& names, const UniqueFd& session) {
@@ -62,11 +62,17 @@ int main() {
       names += "," + name.pool + ":" + std::to_string(name.uid) + ":" + std::to_string(name.gid);
     last = part.last;
   }
-  struct sigaction action {};
-  action.sa_handler = on_term;
-  sigaction(SIGTERM, &action, nullptr);
   const char* mode = std::getenv(test::kModeVariable);
   const bool feeds = mode != nullptr && std::strcmp(mode, "feed") == 0;
+  // Asked to end in the midst of a poll only: orders that came before are read first.
+  sigset_t term, none;
+  sigemptyset(&none);
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  if (!feeds) sigprocmask(SIG_BLOCK, &term, nullptr);
+  struct sigaction action {};
+  action.sa_handler = on_term;
+  if (!feeds) sigaction(SIGTERM, &action, nullptr);
   // Ready before it is of use to a test: what starts is not told of a drain.
   link.report(WorkerHello{kControlVersion, {"keeper"}});
   if (feeds) {
@@ -75,11 +81,14 @@ int main() {
     lend(names, started.fds.at(0));
     started.fds.clear();
   }
-  for (;;) {
+  while (asked_to_end == 0) {
     pollfd ready{link.fd(), POLLIN, 0};
-    poll(&ready, 1, -1);
+    ppoll(&ready, 1, nullptr, &none);
     while (auto order = link.poll()) {
       if (std::holds_alternative<Drain>(order->message)) note("told to drain");
     }
   }
+  note("asked to end");
+  // It has to record endings, and that takes as long as there is this file.
+  while (access((state_dir + "/record endings").c_str(), F_OK) == 0) usleep(1000);
 }
