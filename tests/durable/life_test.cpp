@@ -19,7 +19,7 @@ TEST_CASE("a handler's job is accepted and run and its result is found again by 
   CHECK(DurableJobs(another).attach(f.id()).get() == "hello");
 }
 
-TEST_CASE("a command's end is on record") {
+TEST_CASE("a command's output stays in files and its end on record") {
   DurableHouse house;
   Client client = house.daemon->connect();
   DurableJobs jobs(client);
@@ -31,6 +31,10 @@ TEST_CASE("a command's end is on record") {
   CHECK(info.state == JobState::dead);
   REQUIRE(info.last.has_value());
   CHECK(info.last->exit_code == 3);
+  CHECK(info.last->tail == "err");
+  CHECK(jobs.logs(f.id()).bytes == "out\n");
+  CHECK(jobs.logs(f.id(), true).bytes == "err\n");
+  CHECK(jobs.logs(f.id()).end);
 }
 
 TEST_CASE("a waiting job is listed and cancelled and a running one is stopped") {

@@ -167,6 +167,24 @@ TEST_CASE("a request that comes again after the keeper's death is done once and 
   CHECK(world.count("p", JobState::ready) == 2);
 }
 
+TEST_CASE("requests of a dead keeper that come late are not done again by the next but one") {
+  World world;
+  Request r = request(Op::submit);
+  r.jobs = {echo()};
+  const std::uint64_t a = world.begin(r), b = world.begin(r);
+  world.settle();
+  world.die();
+  world.start();
+  world.repeat(a, r);
+  world.submit(echo());  // a turn of the second life, which answers something
+  world.die();
+  world.start();
+  world.repeat(b, r);
+  world.settle();
+  CHECK(world.answer_to(b)->status == Status::ok);
+  CHECK(world.count("p", JobState::ready) == 3);
+}
+
 TEST_CASE("of a request that was not kept nothing is found and it is done when it comes again") {
   World world;
   Request r = request(Op::submit);

@@ -15,7 +15,7 @@ constexpr std::uint32_t kCleanMost = 1'000;
 constexpr std::int64_t kLookAgain = 50 * kMillisecond;   // at outputs that somebody follows
 constexpr std::int64_t kPauseFirst = 50 * kMillisecond;  // after a turn that was refused
 constexpr std::int64_t kPauseMost = 2 * kSecond;
-constexpr std::size_t kGoneSessions = 256;
+constexpr std::int64_t kAskedAgainWithin = 60 * kSecond;
 constexpr std::int64_t kSetBack = 3 * 3'600'000;  // ms
 
 }  // namespace
@@ -38,18 +38,14 @@ Keeper::Keeper(std::unique_ptr<Store> store, Pools& pools, Answers& answers, Kee
   if (const auto loaded = cron_.load(*store_, troubles); !loaded)
     trouble_("cron entries: " + loaded.error().line());
   for (const std::string& line : troubles) trouble_(line);
-  if (const auto sessions = store_->sessions())
-    remembered_.insert(sessions->begin(), sessions->end());
+  if (const auto loaded = answered_.load(*store_); !loaded)
+    trouble_("answers of the last keeper: " + loaded.error().line());
+  answered_until_ns_ = now.mono_ns + kAskedAgainWithin;
   find_due();
 }
 
 Result<void> Keeper::adopt(std::span<const Feed::Kept> channels) {
   return feed_.adopt(*store_, channels, clock_);
-}
-
-void Keeper::live_sessions(const std::unordered_set<std::uint64_t>& live) {
-  for (const std::uint64_t session : remembered_)
-    if (!live.contains(session)) gone_sessions_.push_back(session);
 }
 
 void Keeper::answer(std::uint64_t token, const Reply& reply) {
@@ -73,8 +69,7 @@ void Keeper::fail(std::uint64_t token, Status status, std::string line) {
 // Within a turn: said when it is kept, and once more if the request comes again.
 void Keeper::answer_later(const Caller& caller, const Reply& reply) {
   said_.push_back({caller.token, encode(reply)});
-  store_->remember(caller.session, caller.slot, caller.generation, said_.back().bytes);
-  remembered_.insert(caller.session);
+  answered_.add(caller, said_.back().bytes);
 }
 
 void Keeper::cancel(std::uint64_t token) {
@@ -91,7 +86,6 @@ void Keeper::cancel(std::uint64_t token) {
 void Keeper::session_ended(std::uint64_t session) {
   waits_.remove_session(session);
   std::erase_if(longs_, [&](const Long& l) { return l.caller.session == session; });
-  if (remembered_.contains(session)) gone_sessions_.push_back(session);
 }
 
 void Keeper::drain() {
@@ -122,8 +116,7 @@ bool Keeper::work_to_do(Now now) const {
   return !longs_.empty() || feed_.has_endings() || feed_.hungry(now.mono_ns) || wake_again_ ||
          (next_due_.real_ms != 0 && next_due_.real_ms <= clock_.real_ms) ||
          (next_due_.steady_ms != 0 && next_due_.steady_ms <= clock_.steady_ms) ||
-         (!feed_.draining() && cron_.due(clock_.real_ms)) ||
-         gone_sessions_.size() >= kGoneSessions || !reports_.empty() || clean_again_;
+         (!feed_.draining() && cron_.due(clock_.real_ms)) || !reports_.empty() || clean_again_;
 }
 
 bool Keeper::turn(Now now) {
@@ -186,7 +179,6 @@ bool Keeper::make_turn(Now now) {
   store_->begin(clock_, level);
   feed_.begin();
   feed_.finish(*store_);
-  for (const std::uint64_t session : gone_sessions_) store_->forget_session(session);
   for (Asked& asked : asked_) perform(asked, now);
   const std::size_t longs = longs_.size();
   std::vector<std::uint64_t> over;  // of longs_
@@ -206,6 +198,7 @@ bool Keeper::make_turn(Now now) {
   feed_.take(*store_, clock_, now.mono_ns);
   if (!reports_.empty()) store_->progress(reports_);
   const bool clean_again = clean_again_ && store_->clean(kCleanMost);
+  answered_.keep(*store_);
   const auto kept = store_->commit();
   reports_.clear();
   asked_.clear();
@@ -218,8 +211,6 @@ bool Keeper::make_turn(Now now) {
   clean_again_ = clean_again;
   pause_ns_ = retry_ns_ = 0;
   told_trouble_ = false;
-  for (const std::uint64_t session : gone_sessions_) remembered_.erase(session);
-  gone_sessions_.clear();
   std::erase_if(longs_, [&](const Long& l) {
     return std::find(over.begin(), over.end(), l.caller.token) != over.end();
   });
@@ -363,6 +354,7 @@ void Keeper::flush() {
 // ---- now and then
 
 void Keeper::housekeeping(Now now) {
+  if (!answered_.empty() && now.mono_ns >= answered_until_ns_) answered_.forget_all();
   if (flush_ns_ <= now.mono_ns) {
     const auto flushed = store_->flush();
     if (!flushed) trouble_("the store cannot be flushed: " + flushed.error().line());

@@ -20,9 +20,9 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
+#include "daemon/keeper/service/answered.hpp"
 #include "daemon/keeper/service/clock.hpp"
 #include "daemon/keeper/service/cron_table.hpp"
 #include "daemon/keeper/service/events.hpp"
@@ -45,10 +45,8 @@ class Keeper {
   Keeper(std::unique_ptr<Store> store, Pools& pools, Answers& answers, KeeperOptions options,
          Now now, std::function<void(const std::string&)> trouble);
 
-  // At the start, in this order, once: what the last keeper left in the pools; which clients are
-  // still there.
+  // At the start, once: what the last keeper left in the pools.
   Result<void> adopt(std::span<const Feed::Kept> channels);
-  void live_sessions(const std::unordered_set<std::uint64_t>& live);
 
   // `bytes` have to live until the next turn() has returned.
   void ask(const Caller& caller, std::string_view bytes, Now now);
@@ -177,8 +175,8 @@ class Keeper {
     std::string_view name;
   };
   std::vector<Fresh> fresh_;
-  std::vector<std::uint64_t> gone_sessions_;
-  std::unordered_set<std::uint64_t> remembered_;  // sessions with answers in the store
+  Answered answered_;
+  std::int64_t answered_until_ns_ = 0;
   struct Usage {
     std::uint64_t most = 0;       // no more than so many of this user wait
     std::int64_t counted_ms = 0;  // steady

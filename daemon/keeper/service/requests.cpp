@@ -87,8 +87,10 @@ void Keeper::ask(const Caller& caller, std::string_view bytes, Now now) {
     return read(caller, *request, now);
   }
   if (caller.again) {
-    auto answered = store_->answered(caller.session, caller.slot, caller.generation);
-    if (answered && *answered) return answers_.answer(caller.token, **answered);
+    if (const std::string* answered = answered_.find(caller)) {
+      answers_.answer(caller.token, *answered);
+      return answered_.forget(caller);
+    }
   }
   asked_.push_back({caller, std::move(*request), bytes});
 }

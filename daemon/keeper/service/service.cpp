@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <unordered_set>
 #include <utility>
 
 #include "common/clock.hpp"
@@ -112,14 +111,9 @@ Service::Service(WorkerProcess& process, OrderLink& link)
     if (part.last) break;
   }
   if (const auto adopted = keeper_->adopt(kept); !adopted) cannot_start(link_, adopted.error());
-  std::unordered_set<std::uint64_t> live;
-  for (;;) {
-    const Order next = link_.await<LiveSessions>();
-    const auto& part = std::get<LiveSessions>(next.message);
-    live.insert(part.sessions.begin(), part.sessions.end());
-    if (part.last) break;
+  // Nothing is kept for a client that is gone, so which ones live makes no difference.
+  while (!std::get<LiveSessions>(link_.await<LiveSessions>().message).last) {
   }
-  keeper_->live_sessions(live);
   link_.report(WorkerHello{kControlVersion, {kKeeperHandler}});
 }
 

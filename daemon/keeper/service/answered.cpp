@@ -1,0 +1,54 @@
+// The record: for each answer session, slot, generation, and its bytes; numbers as packer.hpp has
+// them.
+#include "daemon/keeper/service/answered.hpp"
+
+#include "common/keeper/packer.hpp"
+
+namespace jobring::keeper {
+namespace {
+
+void put(std::string& to, std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
+         std::string_view answer) {
+  Packer p(to);
+  p.number(session);
+  p.number(slot);
+  p.number(generation);
+  p.text(answer);
+}
+
+}  // namespace
+
+Result<void> Answered::load(Store& store) {
+  const auto kept = store.answered(0, 0, 0);
+  if (!kept) return kept.error();
+  if (!*kept) return {};
+  Unpacker u(**kept);
+  while (!u.at_end()) {
+    const std::uint64_t session = u.number();
+    const auto slot = std::uint32_t(u.number());
+    const std::uint64_t generation = u.number();
+    const std::string_view answer = u.text();
+    if (!u.ok()) break;
+    earlier_[{session, slot, generation}] = answer;
+  }
+  return {};
+}
+
+const std::string* Answered::find(const Caller& caller) const {
+  const auto found = earlier_.find(name_of(caller));
+  return found == earlier_.end() ? nullptr : &found->second;
+}
+
+void Answered::add(const Caller& caller, std::string_view answer) {
+  put(bytes_, caller.session, caller.slot, caller.generation, answer);
+}
+
+void Answered::keep(Store& store) {
+  if (bytes_.empty()) return;
+  for (const auto& [name, answer] : earlier_)
+    put(bytes_, std::get<0>(name), std::get<1>(name), std::get<2>(name), answer);
+  store.remember(0, 0, 0, bytes_);
+  bytes_.clear();
+}
+
+}  // namespace jobring::keeper

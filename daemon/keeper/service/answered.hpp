@@ -1,0 +1,45 @@
+// What was answered in the turn that was kept last, kept with it: if its keeper dies between the
+// commit and the answers, the requests come again, and are answered alike.
+//
+// Answers are given right after the commit, before the next turn: so only those of one turn can be
+// wanted, and one record, written anew by each turn that answers something, is enough. Those of an
+// earlier life that nobody has asked for yet go along, for a while: the requests of a dead keeper
+// come a few thousand at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "daemon/keeper/service/pools.hpp"
+#include "daemon/keeper/store.hpp"
+
+namespace jobring::keeper {
+
+class Answered {
+ public:
+  // At the start.
+  Result<void> load(Store& store);
+  // What a former keeper answered to it; nothing: it was not done.
+  const std::string* find(const Caller& caller) const;
+  bool empty() const { return earlier_.empty(); }
+  // It has been answered again; and nobody will ask any more.
+  void forget(const Caller& caller) { earlier_.erase(name_of(caller)); }
+  void forget_all() { earlier_.clear(); }
+
+  // In a turn: what it answers.
+  void add(const Caller& caller, std::string_view answer);
+  void keep(Store& store);
+
+ private:
+  using Name = std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>;
+  static Name name_of(const Caller& caller) {
+    return {caller.session, caller.slot, caller.generation};
+  }
+  std::map<Name, std::string> earlier_;
+  std::string bytes_;  // of this turn
+};
+
+}  // namespace jobring::keeper
