@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/keeper_service/mortal_store.hpp"
+
 namespace jobring::test {
 namespace {
 
@@ -11,11 +13,12 @@ JobId id_of(const std::string& tag) {
 
 class PlayedEnd final : public PoolChannel {
  public:
-  PlayedEnd(std::shared_ptr<PlayedChannel> channel, bool adopted)
-      : c_(std::move(channel)), adopted_(adopted) {}
+  PlayedEnd(World& world, std::shared_ptr<PlayedChannel> channel, bool adopted)
+      : world_(world), c_(std::move(channel)), adopted_(adopted) {}
   std::uint32_t slots() const override { return std::uint32_t(c_->slots.size()); }
   bool broken() const override { return c_->broken; }
   Room put(const Put& job, std::uint32_t& slot, std::string& why) override {
+    world_.step();
     if (job.handler == "refused") {
       why = "refused";
       return Room::refused;
@@ -35,6 +38,7 @@ class PlayedEnd final : public PoolChannel {
     return Room::none;
   }
   void publish() override {
+    world_.step();
     for (const std::uint32_t slot : unpublished_) c_->queue.push_back(slot);
     unpublished_.clear();
   }
@@ -54,6 +58,7 @@ class PlayedEnd final : public PoolChannel {
     }
   }
   void release(std::uint32_t slot) override {
+    world_.step();
     REQUIRE(reaped_.erase(slot) == 1);
     c_->slots[slot] = {};
   }
@@ -88,6 +93,7 @@ class PlayedEnd final : public PoolChannel {
   }
 
  private:
+  World& world_;
   std::shared_ptr<PlayedChannel> c_;
   bool adopted_;
   std::vector<std::uint32_t> unpublished_;
@@ -112,7 +118,8 @@ void World::start() {
     }
     kept.push_back({channel->pool, channel->uid, channel->gid});
   }
-  keeper = std::make_unique<Keeper>(std::move(*store), *this, *this, options, now,
+  auto mortal = std::make_unique<MortalStore>(std::move(*store), [this] { step(); });
+  keeper = std::make_unique<Keeper>(std::move(mortal), *this, *this, options, now,
                                     [this](const std::string& line) { troubles.push_back(line); });
   const auto adopted = keeper->adopt(kept);
   REQUIRE_MESSAGE(adopted.ok(), adopted.error().line());
@@ -123,7 +130,7 @@ Result<std::unique_ptr<PoolChannel>> World::open(const std::string& pool, std::u
   if (refuse_channels) return *refuse_channels;
   for (const auto& channel : channels)
     if (!channel->closed && channel->pool == pool && channel->uid == uid)
-      return std::unique_ptr<PoolChannel>(std::make_unique<PlayedEnd>(channel, true));
+      return std::unique_ptr<PoolChannel>(std::make_unique<PlayedEnd>(*this, channel, true));
   const auto info =
       std::find_if(pools_.begin(), pools_.end(), [&](const PoolInfo& p) { return p.name == pool; });
   REQUIRE(info != pools_.end());
@@ -133,7 +140,7 @@ Result<std::unique_ptr<PoolChannel>> World::open(const std::string& pool, std::u
   channel->gid = gid;
   channel->slots.resize(info->slots);
   channels.push_back(channel);
-  return std::unique_ptr<PoolChannel>(std::make_unique<PlayedEnd>(channel, false));
+  return std::unique_ptr<PoolChannel>(std::make_unique<PlayedEnd>(*this, channel, false));
 }
 
 void World::settle() {
@@ -143,6 +150,7 @@ void World::settle() {
 }
 
 void World::answer(std::uint64_t token, std::string_view bytes) {
+  step();
   const auto reply = decode_reply(bytes);
   REQUIRE_MESSAGE(reply.ok(), reply.error().line());
   REQUIRE_FALSE(answers.contains(token));

@@ -118,6 +118,13 @@ class World final : public Pools, public Answers {
   std::vector<std::string> troubles;
   std::optional<Error> refuse_channels;
   std::map<std::uint64_t, Answer> answers;
+  // The keeper dies (Death is thrown from within it) when it has taken so many more steps: around a
+  // commit, when it puts, publishes and releases, and when it answers. 0: it does not.
+  struct Death {};
+  std::uint32_t steps_to_live = 0;
+  void step() {
+    if (steps_to_live != 0 && --steps_to_live == 0) throw Death{};
+  }
   // Jobs that run now: one that begins while it is in here fails the test.
   std::set<JobId> running;
 
