@@ -40,13 +40,15 @@ int exit_status_of(Status status) {
 
 // ---- requests
 
-std::shared_ptr<DurableCore> DurableCore::of(Client& client) {
+std::shared_ptr<DurableCore> DurableCore::of(Client& client, std::uint32_t requests) {
   ClientCore& connection = *client.core_;
   {
     const std::lock_guard lock(connection.pools_mutex);
     if (auto core = connection.durable.lock(); core && !core->channel_->shut_down()) return core;
   }
-  auto core = std::make_shared<DurableCore>(client.pool(kKeeperPool));
+  auto core = std::make_shared<DurableCore>(
+      requests == 0 ? client.pool(kKeeperPool)
+                    : client.pool(kKeeperPool, ChannelOptions{.slots = requests}));
   const std::lock_guard lock(connection.pools_mutex);
   // Another thread may have made one meanwhile: of the same channel.
   if (auto other = connection.durable.lock(); other && other->channel_ == core->channel_)

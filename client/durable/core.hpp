@@ -60,7 +60,8 @@ class Ends;
 class DurableCore : public std::enable_shared_from_this<DurableCore> {
  public:
   // The one of this client. Throws.
-  static std::shared_ptr<DurableCore> of(Client& client);
+  // `requests`: slots of its channel if it is made now; 0: as configured.
+  static std::shared_ptr<DurableCore> of(Client& client, std::uint32_t requests = 0);
   // Of any pool whose handler "keeper" answers as the keeper does.
   explicit DurableCore(Pool pool);
   ~DurableCore();

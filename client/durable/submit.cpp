@@ -90,7 +90,8 @@ DurableJob durable_command(const Command& command, DurableOptions options) {
   return {std::string(kExecHandler), encode(command), std::move(options)};
 }
 
-DurableJobs::DurableJobs(Client& client) : core_(DurableCore::of(client)) {}
+DurableJobs::DurableJobs(Client& client, std::uint32_t requests)
+    : core_(DurableCore::of(client, requests)) {}
 
 DurableFuture DurableJobs::submit(std::string_view handler, std::string_view payload,
                                   const DurableOptions& options) {

@@ -12,7 +12,9 @@ namespace jobring::cli {
 
 struct DurableSession {
   explicit DurableSession(const std::string& socket = {})
-      : client(connect_existing(socket)), jobs(client) {}
+      : client(connect_existing(socket)), jobs(client, kRequests) {}
+  // A verb asks one thing after the other, at most two at a time.
+  static constexpr std::uint32_t kRequests = 16;
   Client client;
   DurableJobs jobs;
 };

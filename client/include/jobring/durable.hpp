@@ -354,7 +354,10 @@ class DurableFuture {
 class DurableJobs {
  public:
   // Throws Exception: the daemon keeps no jobs (a private one, or "keeper" is off).
-  explicit DurableJobs(Client& client);
+  // `requests`: how many may be under way at a time, waits included, if this is the first of its
+  // client; 0: as the daemon is configured (1,024). A program that lives for a moment starts faster
+  // with few.
+  explicit DurableJobs(Client& client, std::uint32_t requests = 0);
 
   // ---- submitting
   // Throws DurableError if it is refused. The future of an array is that of its group.
