@@ -110,9 +110,9 @@ bool may_go_on(DurableJobs& jobs, const std::vector<JobVerb>& verbs, const Chang
   return confirm(many_text(change.verb, counts));
 }
 
-// `verbs` one after the other: how many were changed by all of them.
+// `verbs` one after the other, each job by one of them; then, uncounted, `at_last`.
 int change_jobs(const Change& change, const std::vector<JobVerb>& verbs, const ChangeFlags& flags,
-                const JobEdit& edit = {}) {
+                const JobEdit& edit = {}, std::optional<JobVerb> at_last = {}) {
   DurableSession session(flags.socket);
   const JobFilter filter = flags.selection.resolve(session.jobs, true);
   int status = 0;
@@ -123,6 +123,7 @@ int change_jobs(const Change& change, const std::vector<JobVerb>& verbs, const C
     all.changed += result.changed;
     all.unfit = result.unfit;
   }
+  if (at_last) session.jobs.apply(*at_last, filter);
   return tell(session.jobs, change, flags, filter, all);
 }
 
@@ -241,7 +242,9 @@ int clear_verb(Arguments arguments) {
   Options options(kHelp);
   flags.add_to(options);
   if (const auto status = read_flags(options, arguments, flags)) return *status;
-  leave(change_jobs({"clear", "cleared", true}, {JobVerb::cancel, JobVerb::remove}, flags));
+  // What had ended before goes first, so that nothing is counted as cancelled and as removed.
+  leave(change_jobs({"clear", "cleared", true}, {JobVerb::remove, JobVerb::cancel}, flags, {},
+                    JobVerb::remove));
 }
 
 int clean_verb(Arguments arguments) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <thread>
 
@@ -21,12 +23,16 @@ constexpr auto kPatience = 30s;
 // Between attempts nobody tells us that the next one has begun.
 constexpr auto kLookFirst = 10ms, kLookMost = 500ms;
 
+// Whoever else follows the other stream may have long to wait: if nobody takes our output we leave.
 void write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = write(fd, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      detail::throw_error(system_error("write", fd == STDOUT_FILENO ? "stdout" : "stderr"));
+    if (n < 0) {
+      const Error error = system_error("write", fd == STDOUT_FILENO ? "stdout" : "stderr");
+      std::fprintf(stderr, "jobring: %s\n", error.line().c_str());
+      std::_Exit(exit_status(error.code));
+    }
     bytes.remove_prefix(std::size_t(n));
   }
 }

@@ -15,8 +15,8 @@ struct FollowWhat {
 };
 
 // Writes what there is and what comes, until the job has ended (or the attempt, if one is named).
-// Throws DurableError(not_found) if there is no such job, Exception(system) if nobody takes our
-// output.
+// Throws Exception(bad_input) if there is no such job. Does not return if nobody takes our output:
+// exit status 71.
 void follow(DurableJobs& jobs, JobId id, const FollowWhat& what);
 
 // Writes what there is now of one attempt (0: the last), stderr to our stderr, and returns whether
