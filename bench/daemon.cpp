@@ -19,7 +19,8 @@ Daemon::Daemon(const Settings& settings, const std::string& pool) {
   socket_ = directory_ + "/socket";
   std::ofstream(directory_ + "/config.json")
       << "{\"socket\": \"" << socket_
-      << "\", \"log\": {\"level\": \"error\"}, \"pools\": {\"default\": {" << pool << "}}}";
+      << "\", \"log\": {\"level\": \"error\"}, \"keeper\": {\"state_dir\": \"" << directory_
+      << "/state\"}, \"pools\": {\"default\": {" << pool << "}}}";
   pid_ = in_child([&] {
     const std::string program = settings.bin + "/jobringd", config = directory_ + "/config.json";
     execl(program.c_str(), program.c_str(), "--config", config.c_str(), nullptr);
