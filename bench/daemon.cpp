@@ -12,15 +12,16 @@
 
 namespace bench {
 
-Daemon::Daemon(const Settings& settings, const std::string& pool) {
+Daemon::Daemon(const Settings& settings, const std::string& pool, const std::string& state) {
   std::string pattern = (std::filesystem::temp_directory_path() / "jobring-bench-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
   directory_ = pattern;
   socket_ = directory_ + "/socket";
   std::ofstream(directory_ + "/config.json")
       << "{\"socket\": \"" << socket_
-      << "\", \"log\": {\"level\": \"error\"}, \"keeper\": {\"state_dir\": \"" << directory_
-      << "/state\"}, \"pools\": {\"default\": {" << pool << "}}}";
+      << "\", \"log\": {\"level\": \"error\"}, \"keeper\": {\"state_dir\": \""
+      << (state.empty() ? directory_ + "/state" : state) << "\"}, \"pools\": {\"default\": {"
+      << pool << "}}}";
   pid_ = in_child([&] {
     const std::string program = settings.bin + "/jobringd", config = directory_ + "/config.json";
     execl(program.c_str(), program.c_str(), "--config", config.c_str(), nullptr);

@@ -14,8 +14,9 @@ namespace bench {
 
 class Daemon {
  public:
-  // `pool` is the text of the default pool's members: "\"workers\": 2".
-  Daemon(const Settings& settings, const std::string& pool);
+  // `pool` is the text of the default pool's members: "\"workers\": 2". `state`: where its durable
+  // jobs are, if not in its own directory, which goes with it.
+  Daemon(const Settings& settings, const std::string& pool, const std::string& state = "");
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;

@@ -87,6 +87,7 @@ void pack(Packer& p, const Selector& which) {
 
 bool unpack(Unpacker& u, Selector& which) {
   const std::uint64_t ids = u.count();
+  if (ids > kRangesMax) return false;
   which.ids.reserve(ids);
   for (std::uint64_t i = 0; i < ids && u.ok(); ++i) {
     const JobId first = u.number();
@@ -326,12 +327,23 @@ Result<Request> decode_request(std::string_view bytes) {
   if (fine && r.op == Op::cron_put) fine = unpack(u, r.cron);
   if (fine && uses_jobs(r.op)) {
     const std::uint64_t count = u.count();
+    if (count > kJobsMax)
+      return Error{Errc::bad_input,
+                   "more than " + std::to_string(kJobsMax) + " jobs in one request", "keeper",
+                   "send several"};
     // A specification has more bytes than this, and a count is not to make us reserve memory.
     r.jobs.reserve(std::min<std::uint64_t>(count, bytes.size() / 8));
     for (std::uint64_t i = 0; i < count && fine; ++i) fine = unpack(u, r.jobs.emplace_back());
   }
   if (!fine || !u.ok() || !u.at_end()) return bad("a request that makes no sense");
   return r;
+}
+
+std::optional<Op> op_of(std::string_view request) {
+  Unpacker u(request);
+  const std::uint64_t format = u.number(), op = u.number();
+  if (format != kFormat || op == 0 || op > kOpLast) return std::nullopt;
+  return Op(op);
 }
 
 std::string encode(const Reply& r) {

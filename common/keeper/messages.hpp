@@ -134,6 +134,9 @@ struct CronTimes {
 // Bytes.
 inline constexpr std::size_t kNameMax = 255;  // of jobs and cron entries, keys, tags
 inline constexpr std::size_t kTagsMax = 32;
+// Of one request: a client with more sends several.
+inline constexpr std::size_t kJobsMax = 100'000;
+inline constexpr std::size_t kRangesMax = 100'000;  // of ids
 
 struct Request {
   Op op = Op::show;
@@ -170,6 +173,8 @@ struct ReplyView {
 std::string encode(const Request& request);
 // Errc::protocol if it is no request; what a request says may still make no sense (check_spec()).
 Result<Request> decode_request(std::string_view bytes);
+// What it asks for, without decoding the rest; none: it is no request.
+std::optional<Op> op_of(std::string_view request);
 inline constexpr std::size_t kReplyHead = 32;  // bytes before the payload, at most
 std::string encode(const Reply& reply);
 Result<ReplyView> decode_reply(std::string_view bytes);

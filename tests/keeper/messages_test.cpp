@@ -249,6 +249,28 @@ TEST_CASE("bytes that make no sense are refused and never followed") {
   }
 }
 
+TEST_CASE("a request that would take much more memory than it has bytes is refused") {
+  JobSpec small;
+  small.handler = "h";
+  small.pool = "p";
+  Request r;
+  r.op = Op::submit;
+  r.jobs.assign(kJobsMax, small);
+  const std::string most = encode(r);
+  CHECK(decode_request(most));
+  CHECK(op_of(most) == Op::submit);
+  r.jobs.push_back(small);
+  const auto refused = decode_request(encode(r));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().line().find("100000 jobs") != std::string::npos);
+  Request ranges;
+  ranges.op = Op::apply;
+  ranges.which.ids.assign(kRangesMax + 1, {1, 1});
+  CHECK_FALSE(decode_request(encode(ranges)));
+  CHECK_FALSE(op_of(""));
+  CHECK_FALSE(op_of("\x01\x7f"));
+}
+
 TEST_CASE("a specification that no store should see is told in a line") {
   JobSpec fine;
   fine.handler = "echo";

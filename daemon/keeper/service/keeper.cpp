@@ -153,7 +153,7 @@ bool Keeper::turn(Now now) {
 bool Keeper::make_turn(Now now) {
   // What the turn has to be safe against.
   Durability level = feed_.level();
-  for (const Asked& asked : asked_) level = std::max(level, level_of(asked.request));
+  for (const Asked& asked : asked_) level = std::max(level, level_of(asked));
   if (!longs_.empty() || cron_.due(clock_.real_ms)) level = Durability::synced;
   if (cron_stale_) {
     std::vector<std::string> troubles;

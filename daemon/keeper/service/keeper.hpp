@@ -72,6 +72,7 @@ class Keeper {
     Caller caller;
     Request request;
     std::string_view bytes;
+    bool later = false;  // only its operation is decoded yet
   };
   // A verb on many jobs, done step by step.
   struct Long {
@@ -101,7 +102,8 @@ class Keeper {
 
   // requests.cpp: what changes something
   bool reads(const Request& request) const;
-  Durability level_of(const Request& request) const;
+  Durability level_of(const Asked& asked) const;
+  std::size_t verb_bytes(std::uint32_t uid) const;
   void perform(Asked& asked, Now now);
   Reply perform_op(Asked& asked);
   Reply submit(Asked& asked);

@@ -11,10 +11,10 @@ namespace {
 constexpr std::uint64_t kListDefault = 50;
 constexpr std::uint64_t kListMax = 10'000;
 constexpr std::uint64_t kEventsMax = 10'000;
-constexpr std::size_t kIdsMax = 4'096;       // in one answer
-constexpr std::size_t kRangesMax = 100'000;  // in one wait
-constexpr std::size_t kLong = 1'024;         // bytes of a payload or result that are always shown
-constexpr std::size_t kReplyRoom = 256;      // bytes of an answer beside its payload
+constexpr std::size_t kIdsMax = 4'096;            // in one answer
+constexpr std::size_t kRangesOfUser = 1'000'000;  // in all waits of one
+constexpr std::size_t kLong = 1'024;     // bytes of a payload or result that are always shown
+constexpr std::size_t kReplyRoom = 256;  // bytes of an answer beside its payload
 
 Reply refusal(Status status, std::string line) {
   Reply reply;
@@ -255,8 +255,9 @@ void Keeper::wait_any(const Caller& caller, const Request& r, Now now) {
   wait.caller = caller;
   wait.deadline_ns = r.deadline_ns;
   wait.ids = r.which.ids;
-  if (wait.ids.empty() || wait.ids.size() > kRangesMax)
-    return fail(caller.token, Status::bad_argument, "a wait for 1 to 100000 ranges of ids");
+  if (wait.ids.empty()) return fail(caller.token, Status::bad_argument, "a wait for no job");
+  if (waits_.ranges(caller.uid) + wait.ids.size() > kRangesOfUser)
+    return fail(caller.token, Status::full, "you wait for as many jobs as may be");
   // In order, each id in one range.
   std::sort(wait.ids.begin(), wait.ids.end());
   std::size_t last = 0;

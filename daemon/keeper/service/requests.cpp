@@ -14,7 +14,9 @@ constexpr std::uint32_t kStep = 2'000;          // jobs that a verb looks at in 
 constexpr std::uint64_t kArrayMax = 1'000'000;  // members
 constexpr std::size_t kCronMax = 10'000;        // entries
 constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
-constexpr JobId kNobodys = kJobIdMax;  // never given to a job
+constexpr std::size_t kDecodedLater = 64u << 10;  // bytes of a request
+constexpr std::size_t kVerbBytesMax = 16u << 20;  // of one user
+constexpr JobId kNobodys = kJobIdMax;             // never given to a job
 
 Reply refusal(Status status, std::string line) {
   Reply reply;
@@ -71,20 +73,28 @@ bool Keeper::reads(const Request& r) const {
   }
 }
 
-Durability Keeper::level_of(const Request& r) const {
-  if (r.op != Op::submit) return Durability::synced;
+Durability Keeper::level_of(const Asked& asked) const {
+  const Request& r = asked.request;
+  if (r.op != Op::submit || asked.later) return Durability::synced;
   Durability level = Durability::none;
   for (const JobSpec& job : r.jobs) level = std::max(level, job.durability);
   return level;
 }
 
 void Keeper::ask(const Caller& caller, std::string_view bytes, Now now) {
-  auto request = decode_request(bytes);
-  if (!request) return fail(caller.token, Status::bad_argument, request.error().line());
-  if (!caller.privileged) request->which.uid = caller.uid;
-  if (reads(*request)) {
+  // A long batch is many times as long when it is decoded: one at a time, when its turn comes.
+  const bool later = bytes.size() > kDecodedLater && op_of(bytes) == Op::submit;
+  Request request;
+  request.op = Op::submit;
+  if (!later) {
+    auto decoded = decode_request(bytes);
+    if (!decoded) return fail(caller.token, Status::bad_argument, decoded.error().line());
+    request = std::move(*decoded);
+  }
+  if (!caller.privileged) request.which.uid = caller.uid;
+  if (reads(request)) {
     clock_ = keeper_clock_.at(now.system);
-    return read(caller, *request, now);
+    return read(caller, request, now);
   }
   if (caller.again) {
     if (const std::string* answered = answered_.find(caller)) {
@@ -92,11 +102,31 @@ void Keeper::ask(const Caller& caller, std::string_view bytes, Now now) {
       return answered_.forget(caller);
     }
   }
-  asked_.push_back({caller, std::move(*request), bytes});
+  if (request.op == Op::apply && verb_bytes(caller.uid) + bytes.size() > kVerbBytesMax)
+    return fail(caller.token, Status::full, "too many verbs of yours are under way");
+  asked_.push_back({caller, std::move(request), bytes, later});
+}
+
+// Of the verbs of a user that are under way: they hold on to their selectors.
+std::size_t Keeper::verb_bytes(std::uint32_t uid) const {
+  std::size_t sum = 0;
+  for (const Long& work : longs_) sum += work.caller.uid == uid ? work.bytes.size() : 0;
+  for (const Asked& asked : asked_)
+    sum += asked.caller.uid == uid && asked.request.op == Op::apply ? asked.bytes.size() : 0;
+  return sum;
 }
 
 void Keeper::perform(Asked& asked, Now now) {
   Request& r = asked.request;
+  if (asked.later) {
+    auto decoded = decode_request(asked.bytes);
+    if (!decoded)
+      return answer_later(asked.caller, refusal(Status::bad_argument, decoded.error().line()));
+    r = std::move(*decoded);
+    answer_later(asked.caller, perform_op(asked));
+    r = {};
+    return;
+  }
   if (r.op == Op::apply) {
     Long work;
     work.caller = asked.caller;

@@ -10,6 +10,7 @@ void Waits::add(Wait wait) {
   if (for_one_job(wait.kind)) by_job_[wait.id].push_back(token);
   if (wait.deadline_ns != kForever) deadlines_.emplace(wait.deadline_ns, token);
   ++counts_[std::size_t(wait.kind)];
+  if (!wait.ids.empty()) ranges_[wait.caller.uid] += wait.ids.size();
   waits_.emplace(token, std::move(wait));
 }
 
@@ -31,8 +32,18 @@ bool Waits::remove(std::uint64_t token) {
     }
   }
   --counts_[std::size_t(wait.kind)];
+  if (!wait.ids.empty()) {
+    const auto ranges = ranges_.find(wait.caller.uid);
+    ranges->second -= wait.ids.size();
+    if (ranges->second == 0) ranges_.erase(ranges);
+  }
   waits_.erase(found);
   return true;
+}
+
+std::size_t Waits::ranges(std::uint32_t uid) const {
+  const auto found = ranges_.find(uid);
+  return found == ranges_.end() ? 0 : found->second;
 }
 
 const Wait* Waits::find(std::uint64_t token) const {

@@ -44,6 +44,8 @@ class Waits {
   bool anybody_for_jobs() const { return !by_job_.empty() || count(Wait::Kind::any) > 0; }
   std::vector<std::uint64_t> of_kind(Wait::Kind kind) const;
   std::size_t count(Wait::Kind kind) const { return counts_[std::size_t(kind)]; }
+  // Of ids, in all waits of kind `any` of a user.
+  std::size_t ranges(std::uint32_t uid) const;
   // A job has ended or is gone: notes it for those that wait for any of many.
   void ended(JobId id);
   // Those of kind `any` for which there is something.
@@ -60,6 +62,7 @@ class Waits {
   std::unordered_map<std::uint64_t, Wait> waits_;  // by token
   std::unordered_map<JobId, std::vector<std::uint64_t>> by_job_;
   std::multimap<std::int64_t, std::uint64_t> deadlines_;
+  std::unordered_map<std::uint32_t, std::size_t> ranges_;  // by user
   std::size_t counts_[7] = {};
 };
 
