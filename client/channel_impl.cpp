@@ -542,12 +542,19 @@ int Channel::Impl::fd() {
     epoll_ctl(loop_fd_.get(), EPOLL_CTL_ADD, event_.get(), &event);
     event.events = EPOLLRDHUP;
     epoll_ctl(loop_fd_.get(), EPOLL_CTL_ADD, core_->socket(), &event);
-    arm();
+    empty_bell();
+    if (!announce()) {
+      // What is there already has rung before, or was not asked to.
+      first_look_.reset(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+      event.events = EPOLLIN;
+      epoll_ctl(loop_fd_.get(), EPOLL_CTL_ADD, first_look_.get(), &event);
+    }
   }
   return loop_fd_.get();
 }
 
 void Channel::Impl::arm() {
+  first_look_.reset();
   empty_bell();
   core_->check_connection();
   // What is there already, the caller reaps next; what comes after this rings.

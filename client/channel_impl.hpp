@@ -135,8 +135,9 @@ class Channel::Impl {
   UniqueFd event_;      // rung by workers and supervisor: what it is, daemon/channel.hpp knows
   UniqueFd interrupt_;  // an eventfd of our own
   std::vector<UniqueFd> worker_events_;
-  UniqueFd epoll_;    // for sleep(): edge-triggered
-  UniqueFd loop_fd_;  // for fd(): level-triggered; made when first asked for
+  UniqueFd epoll_;       // for sleep(): edge-triggered
+  UniqueFd loop_fd_;     // for fd(): level-triggered; made when first asked for
+  UniqueFd first_look_;  // readable, in loop_fd_: what came before it was made; gone with arm()
   std::array<SubmissionProducer<>, kPriorities> producers_;
   CompletionConsumer<> consumer_;
   WakeMemory wakes_;

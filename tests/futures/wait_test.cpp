@@ -1,5 +1,6 @@
 // wait(), AsCompleted, shutdown, time-outs.
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -246,4 +247,18 @@ TEST_CASE("a future without a job says so") {
   CHECK_THROWS_AS(none.on_ready([](const Future&) {}), Exception);
   CHECK_THROWS_AS(wait(std::vector{none}), Exception);
   CHECK_THROWS_AS(AsCompleted(std::vector{none}), Exception);
+}
+
+TEST_CASE("a descriptor that is asked for late tells what came before") {
+  Daemon daemon(futures_pool(1));
+  Pool pool = daemon.connect().pool();
+  bool told = false;
+  pool.submit("echo", "x").on_ready([&](const Future&) { told = true; });
+  REQUIRE(eventually([&] { return pool_number(daemon, "jobs") == 1; }));
+  CHECK(!told);
+  pollfd readable{pool.fd(), POLLIN, 0};
+  REQUIRE(poll(&readable, 1, 10'000) == 1);
+  pool.poll();
+  CHECK(told);
+  CHECK(poll(&readable, 1, 0) == 0);
 }
