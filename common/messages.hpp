@@ -220,8 +220,9 @@ struct KeeperPool {
 
   bool operator==(const KeeperPool&) const = default;
 };
-// To the keeper, after the welcome. A descriptor: its end of a control socket on which it is a
-// client of this supervisor, and the only one that may ask for kept channels.
+// To the keeper, after the welcome. Two descriptors: its end of a control socket on which it is a
+// client of this supervisor, and the only one that may ask for kept channels; and the lock of the
+// state directory (daemon/state_dir.hpp), which it holds as long as it lives.
 struct KeeperStart {
   std::string state_dir;          // absolute; it exists
   std::uint64_t request_max = 0;  // bytes

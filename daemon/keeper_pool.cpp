@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdlib>
 #include <utility>
@@ -19,10 +20,10 @@ std::uint64_t milliseconds(std::chrono::nanoseconds d) {
   return std::uint64_t(std::chrono::ceil<std::chrono::milliseconds>(d).count());
 }
 
-KeeperStart start_of(const Config& config, const std::string& state_dir) {
+KeeperStart start_of(const Config& config, const StateDir& state_dir) {
   const KeeperSettings& settings = config.keeper;
   KeeperStart start;
-  start.state_dir = state_dir;
+  start.state_dir = state_dir.path();
   start.request_max = settings.request_max;
   start.reply_max = settings.reply_max;
   start.ageing = settings.ageing;
@@ -45,14 +46,13 @@ KeeperStart start_of(const Config& config, const std::string& state_dir) {
 
 class KeeperService final : public ServiceKind {
  public:
-  KeeperService(KeeperStart start, KeeperHost host)
-      : start_(std::move(start)), host_(std::move(host)) {}
+  KeeperService(KeeperStart start, int lives, KeeperHost host)
+      : start_(std::move(start)), lives_(lives), host_(std::move(host)) {}
 
   void start(pid_t process, const Send& send) override {
     auto session = host_.open_session(process);
     if (session) {
-      const int fd = session->get();
-      send(start_, std::span(&fd, 1));
+      send(start_, std::array{session->get(), lives_});
     } else {
       // Without it the keeper reports that it cannot start, and is tried again later.
       log::error("the keeper gets no control socket: " + session.error().line());
@@ -76,6 +76,7 @@ class KeeperService final : public ServiceKind {
 
  private:
   const KeeperStart start_;
+  const int lives_;  // of the state directory
   const KeeperHost host_;
 };
 
@@ -96,9 +97,10 @@ PoolConfig keeper_pool(const KeeperSettings& settings) {
   return pool;
 }
 
-std::unique_ptr<ServiceKind> keeper_service(const Config& config, const std::string& state_dir,
+std::unique_ptr<ServiceKind> keeper_service(const Config& config, const StateDir& state_dir,
                                             KeeperHost host) {
-  return std::make_unique<KeeperService>(start_of(config, state_dir), std::move(host));
+  return std::make_unique<KeeperService>(start_of(config, state_dir), state_dir.lives(),
+                                         std::move(host));
 }
 
 Result<std::string> keeper_state_dir(const KeeperSettings& settings, bool is_private) {

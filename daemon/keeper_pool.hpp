@@ -13,6 +13,7 @@
 #include "common/result.hpp"
 #include "common/unique_fd.hpp"
 #include "daemon/service_kind.hpp"
+#include "daemon/state_dir.hpp"
 
 namespace jobring {
 
@@ -26,7 +27,8 @@ struct KeeperHost {
   std::function<Result<UniqueFd>(pid_t keeper)> open_session;
   std::function<std::vector<KeptName>()> kept_channels;
 };
-std::unique_ptr<ServiceKind> keeper_service(const Config& config, const std::string& state_dir,
+// The state directory is locked, and outlives the service.
+std::unique_ptr<ServiceKind> keeper_service(const Config& config, const StateDir& state_dir,
                                             KeeperHost host);
 
 // Where this daemon keeps durable jobs: keeper.state_dir, or what that means when it is "auto".

@@ -3,8 +3,9 @@
 //
 //     jobs.db     the keeper's store
 //     outputs/    by workers (worker/exec/output_file.hpp)
-//     lives       a lock (flock) that the daemon has, and every worker that may run a durable job:
-//                 one open file, handed on. In it the daemon's pid
+//     lives       a lock (flock) that the daemon has, its keeper, which has the store open, and
+//                 every worker that may run a durable job: one open file, handed on. In it the
+//                 daemon's pid
 //     id          random: marks the commands of durable jobs, in $JOBRING_STATE
 //
 // After the death of a daemon its workers leave, and their commands with them, but not in the same

@@ -91,7 +91,7 @@ Result<Pool*> Supervisor::start_keeper() {
                   }};
   auto pool =
       std::make_unique<Pool>(keeper_pool(config_.keeper), std::vector<std::string>{*program},
-                             pool_host(), keeper_service(config_, *state_dir, std::move(host)));
+                             pool_host(), keeper_service(config_, *state_dir_, std::move(host)));
   if (auto started = pool->start(); !started) return cannot_start(kKeeperPool, started.error());
   pools_.push_back(std::move(pool));
   return pools_.back().get();

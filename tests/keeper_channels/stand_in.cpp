@@ -79,7 +79,7 @@ int main() {
     test::feed(start, std::move(started.fds.at(0)));
   } else {
     lend(names, started.fds.at(0));
-    started.fds.clear();
+    started.fds.erase(started.fds.begin());  // the lock is held
   }
   while (asked_to_end == 0) {
     pollfd ready{link.fd(), POLLIN, 0};

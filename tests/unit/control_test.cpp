@@ -73,6 +73,33 @@ TEST_CASE("messages come back as they went") {
   CHECK(std::get<Welcome>(*welcome).modules.size() == 2);
 }
 
+TEST_CASE("a message may have parts of several fields and their types are checked too") {
+  KeeperStart start;
+  start.state_dir = "/state";
+  start.jobs_max = ~std::uint64_t{0};
+  start.pools = {{"a", 4, 64, 100, 200, 7}, {"b\xff", 1, 2, 3, 4, 0}};
+  const auto decoded = decode_worker_order(encode(WorkerOrder(start)));
+  REQUIRE(decoded.ok());
+  const auto& back = std::get<KeeperStart>(*decoded);
+  CHECK(back.state_dir == "/state");
+  CHECK(back.jobs_max == ~std::uint64_t{0});
+  REQUIRE(back.pools.size() == 2);
+  CHECK(back.pools[0] == start.pools[0]);
+  const KeptChannels kept{{{"a", 1000, 1001}, {"b", 0, 0}}, true};
+  const auto names = decode_worker_order(encode(WorkerOrder(kept)));
+  REQUIRE(names.ok());
+  CHECK(std::get<KeptChannels>(*names).channels == kept.channels);
+  CHECK(std::get<KeptChannels>(*names).last);
+  for (const char* text :
+       {R"({"op":"kept","channels":[7]})", R"({"op":"kept","channels":{"pool":"a"}})",
+        R"({"op":"kept","channels":[{"uid":-1}]})",
+        R"({"op":"kept","channels":[{"uid":4294967296}]})",
+        R"({"op":"kept","channels":[{"pool":1}]})", R"({"op":"keeper","pools":[null]})"}) {
+    CAPTURE(text);
+    CHECK_FALSE(decode_worker_order(text).ok());
+  }
+}
+
 TEST_CASE("a message that makes no sense is an error, whatever is wrong with it") {
   for (const char* text :
        {"", "{", "[]", "null", "{}", "{\"op\":1}", "{\"op\":\"fly\"}",

@@ -85,8 +85,9 @@ Service::Service(WorkerProcess& process, OrderLink& link)
   spin_.limit(process.settings.spin_ns);
   Order order = link_.await<KeeperStart>();
   const auto& start = std::get<KeeperStart>(order.message);
-  if (order.fds.size() != 1)
+  if (order.fds.size() != 2)
     cannot_start(link_, {Errc::protocol, "the keeper came without its connection", {}, {}});
+  lives_ = std::move(order.fds[1]);
   SqliteOptions file;
   file.path = start.state_dir + "/" + kKeeperStoreFile;
   file.ageing = start.ageing;

@@ -56,6 +56,7 @@ class Service final : public Answers {
 
   OrderLink& link_;
   UniqueFd epoll_, signals_;
+  UniqueFd lives_;  // held: no other daemon takes our store while we have it open
   ChannelTable channels_;
   Claimer claimer_;
   WorkerEntry& mine_;
