@@ -516,6 +516,49 @@ TEST_CASE("a channel whose words make no sense loses what it held and nothing el
   for (const auto& channel : world.channels) CHECK(channel->closed == channel->broken);
 }
 
+TEST_CASE("a channel that takes no more handler names is replaced when it is empty") {
+  World world;
+  JobSpec spec = echo();
+  for (const char* name : {"a", "b", "c", "d"}) {
+    spec.handler = name;
+    world.submit(spec);
+  }
+  const JobId first = world.begin_one();
+  for (int i = 0; i < 2; ++i) world.finish(world.begin_one());
+  world.settle();
+  spec.handler = "e";
+  const JobId fifth = world.submit(spec);
+  CHECK(world.state(fifth) == JobState::failed);
+  spec.handler = "a";
+  const JobId known = world.submit(spec);  // goes on meanwhile
+  CHECK(world.run_all() == 2);
+  CHECK(world.state(known) == JobState::succeeded);
+  world.finish(first);
+  world.settle();
+  CHECK_FALSE(world.keeper->turn(world.now));
+  world.pass(1'000);
+  CHECK(world.run_all() == 1);
+  CHECK(world.state(fifth) == JobState::succeeded);
+  CHECK(world.channels[0]->closed);
+}
+
+TEST_CASE("an ended job is forgotten when its time is over though nobody asks for anything") {
+  World world;
+  JobSpec spec = echo();
+  spec.keep_ms = 5'000;
+  const JobId id = world.submit(spec);
+  world.run_all();
+  // As its process does: it sleeps until it is to look again.
+  for (int i = 0; i < 10; ++i) {
+    const std::int64_t next = world.keeper->next_ns(world.now);
+    if (next == kForever) break;
+    world.pass(std::max<std::int64_t>(1, (next - world.now.mono_ns + 999'999) / 1'000'000));
+    world.settle();
+  }
+  CHECK(world.ask(request(Op::show, id)).status == Status::not_found);
+  CHECK(world.now.mono_ns < 60'000'000'000);
+}
+
 TEST_CASE("progress is seen while a job runs and kept on record") {
   World world;
   const JobId id = world.submit(echo());

@@ -36,7 +36,7 @@ class KeptPoolChannel final : public PoolChannel {
   bool broken() const override { return kept_.broken(); }
 
   Room put(const Put& job, std::uint32_t& slot, std::string& why) override {
-    if (!kept_.takes_jobs()) return Room::none;
+    if (!kept_.takes_jobs()) return Room::closed;
     if (job.payload.size() > impl().shape().max_payload) {
       why = "a payload of " + std::to_string(job.payload.size()) +
             " bytes is more than the pool's max_payload, " +

@@ -132,6 +132,7 @@ class Feed {
 
  private:
   static constexpr std::uint32_t kNoSlot = ~std::uint32_t{0};
+  static constexpr std::uint32_t kWindowMin = 4;  // jobs
   static constexpr std::uint32_t kNoPool = ~std::uint32_t{0};
 
   struct PoolState {

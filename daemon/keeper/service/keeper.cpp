@@ -12,6 +12,7 @@ constexpr std::int64_t kMillisecond = 1'000'000;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::uint32_t kWakeMost = 256;
 constexpr std::uint32_t kCleanMost = 1'000;
+constexpr std::int64_t kCleanWait = 3'600'000;           // ms, at most
 constexpr std::int64_t kLookAgain = 50 * kMillisecond;   // at outputs that somebody follows
 constexpr std::int64_t kPauseFirst = 50 * kMillisecond;  // after a turn that was refused
 constexpr std::int64_t kPauseMost = 2 * kSecond;
@@ -163,6 +164,7 @@ bool Keeper::make_turn(Now now) {
   after_.clear();
   stops_.clear();
   fresh_.clear();
+  open_jobs_.reset();
   // Seen before it is forgotten.
   for (const Feed::Ended& ended : feed_.ended()) {
     const bool short_lived = ended.flight.keep_ms == 0 && ended.ending.next == JobState::succeeded;
@@ -278,6 +280,7 @@ void Keeper::tell_changes() {
     }
     const bool over = is_ended(change.state) || change.removed;
     any_over |= over;
+    look_for_clean_ |= over;
     if (change.removed) outputs_.removed(change.id);
     if (!waits_.anybody_for_jobs()) continue;
     if (over) waits_.ended(change.id);
@@ -366,6 +369,7 @@ void Keeper::housekeeping(Now now) {
   }
   if (now.mono_ns - last_clean_ns_ >= kSecond) {
     last_clean_ns_ = now.mono_ns;
+    look_for_clean_ = false;
     const auto next = store_->next_clean();
     next_clean_ms_ = next ? *next : 0;
     if (next_clean_ms_ != 0 && next_clean_ms_ <= clock_.steady_ms) clean_again_ = true;
@@ -433,10 +437,13 @@ std::int64_t Keeper::next_ns(Now now) const {
   if (next_due_.real_ms != 0) in_ms(next_due_.real_ms - clock.real_ms);
   if (next_due_.steady_ms != 0) in_ms(next_due_.steady_ms - clock.steady_ms);
   if (cron_.next_ms() != 0 && !feed_.draining()) in_ms(cron_.next_ms() - clock.real_ms);
+  if (look_for_clean_) next = std::min(next, last_clean_ns_ + kSecond);
   if (next_clean_ms_ != 0)
     next =
         std::min(next, std::max(last_clean_ns_ + kSecond,
-                                now.mono_ns + (next_clean_ms_ - clock.steady_ms) * kMillisecond));
+                                now.mono_ns + std::clamp<std::int64_t>(
+                                                  next_clean_ms_ - clock.steady_ms, 0, kCleanWait) *
+                                                  kMillisecond));
   if (sweep_again_ || outputs_.has_removed() || outputs_.over())
     next = std::min(next, last_sweep_ns_ + kSecond / 10);
   if (waits_.count(Wait::Kind::log) + waits_.count(Wait::Kind::started) > 0)

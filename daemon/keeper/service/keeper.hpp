@@ -109,7 +109,7 @@ class Keeper {
   Reply submit(Asked& asked);
   std::string why_not(const JobSpec& spec, const Caller& caller) const;
   void hide_others(JobSpec& spec, const Caller& caller);
-  std::uint64_t room() const;
+  std::uint64_t room();
   std::uint64_t room_of(std::uint32_t uid);
   Reply pool_verb(const Request& request);
   Reply put_cron(Asked& asked);
@@ -185,11 +185,13 @@ class Keeper {
   };
   std::unordered_map<std::uint32_t, Usage> usage_;
 
+  std::optional<std::uint64_t> open_jobs_;  // in this turn, if somebody has counted
   Clock next_due_{};
   std::int64_t next_clean_ms_ = 0;  // steady
   bool wake_again_ = false, clean_again_ = false, cron_stale_ = false, sweep_again_ = true;
-  std::int64_t retry_ns_ = 0;  // no turn of our own before this
-  std::int64_t pause_ns_ = 0;  // between turns that fail
+  bool look_for_clean_ = true;  // something has ended since we asked when to clean
+  std::int64_t retry_ns_ = 0;   // no turn of our own before this
+  std::int64_t pause_ns_ = 0;   // between turns that fail
   std::int64_t flush_ns_ = kForever;
   std::int64_t last_clean_ns_ = 0, last_reports_ns_ = 0, last_look_ns_ = 0, last_sweep_ns_ = 0;
   std::int64_t last_real_ms_ = 0, last_boot_ms_ = 0;

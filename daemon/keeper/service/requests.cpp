@@ -259,6 +259,7 @@ Reply Keeper::submit(Asked& asked) {
     for (JobSpec& spec : asked.request.jobs) hide_others(spec, asked.caller);
   }
   const auto answers = store_->submit(asked.request.jobs);
+  if (open_jobs_) *open_jobs_ += count;
   std::vector<Submitted> told;
   for (std::size_t i = 0; i < answers.size(); ++i) {
     const Submitted& a = answers[i];
@@ -286,13 +287,15 @@ Reply Keeper::submit(Asked& asked) {
 }
 
 // How many more may wait, of all.
-std::uint64_t Keeper::room() const {
+std::uint64_t Keeper::room() {
   if (options_.jobs_max == 0) return kNoLimit;
-  std::uint64_t open = 0;
-  for (const Counts& pool : store_->counts())
-    for (std::size_t s = 0; s < kJobStates; ++s)
-      if (!is_ended(JobState(s))) open += pool.jobs[s];
-  return options_.jobs_max - std::min(options_.jobs_max, open);
+  if (!open_jobs_) {
+    open_jobs_ = 0;
+    for (const Counts& pool : store_->counts())
+      for (std::size_t s = 0; s < kJobStates; ++s)
+        if (!is_ended(JobState(s))) *open_jobs_ += pool.jobs[s];
+  }
+  return options_.jobs_max - std::min(options_.jobs_max, *open_jobs_);
 }
 
 // The same of one user. What is known is how many there are at most; they are counted when that
