@@ -135,3 +135,43 @@ TEST_CASE("members of an array find their index in their environment") {
     CHECK(jobs.logs(group + i).bytes ==
           std::to_string(3 * i) + " " + std::to_string(group + i) + " 1\n");
 }
+
+TEST_CASE("a state directory that is read-only is refused with one line that names it") {
+  DurableHouse house;
+  house.kill_daemon();
+  SmallDisk disk(house.state.path(), "8m");
+  if (!disk.mounted()) {
+    MESSAGE("cannot mount a small file system here: only root can");
+    return;
+  }
+  chmod(house.state.path().c_str(), 0700);
+  house.start();
+  JobId id = 0;
+  {
+    Client client = house.daemon->connect();
+    id = DurableJobs(client).submit("echo", "kept", {.held = true}).id();
+  }
+  house.kill_daemon();
+  const char* path = house.state.path().c_str();
+  // As soon as nobody of the dead daemon has a file open any more.
+  REQUIRE(eventually(
+      [&] { return mount(nullptr, path, nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0; }));
+  house.start();
+  std::string line;
+  CHECK(eventually([&] {
+    try {
+      Client client = house.daemon->connect();
+      DurableJobs(client).counts();
+    } catch (const Exception& e) {
+      line = e.what();
+    }
+    return line.find("Read-only") != line.npos && line.find(path) != line.npos;
+  }));
+  INFO(line);
+  CHECK(line.find('\n') == line.npos);
+  house.kill_daemon();
+  REQUIRE(mount(nullptr, path, nullptr, MS_REMOUNT, nullptr) == 0);
+  house.start();
+  Client client = house.daemon->connect();
+  CHECK(DurableJobs(client).show(id)->state == JobState::held);
+}

@@ -159,6 +159,10 @@ TEST_CASE("keepers may die anywhere and no job is lost or runs twice at a time")
     CHECK(ends[payload] >= 1);
   }
   CHECK(acknowledged.size() == names);
+  std::uint64_t stored = 0;
+  for (const Counts& pool : world.keeper->store().counts())
+    for (const std::uint64_t n : pool.jobs) stored += n;
+  CHECK(stored == names);  // none twice
   const auto wrong = world.keeper->store().check();
   REQUIRE(wrong.ok());
   for (const std::string& what : *wrong) FAIL_CHECK(what);
