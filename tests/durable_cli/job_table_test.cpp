@@ -61,6 +61,14 @@ TEST_CASE("a table has a line a job and says of each why it is where it is") {
         " 1  dead     default  1m05s  10.0 s      1  crashed, SIGSEGV         my\\njob\n");
 }
 
+TEST_CASE("a job that ended before its first attempt has run no time") {
+  DurableInfo info = ended(JobState::cancelled, Outcome::cancelled, 0, 0);
+  info.attempts = 0;
+  info.last->number = 0;
+  CHECK(job_table({&info, 1}, {"time"}, kNow, {}) == "TIME\n   -\n");
+  CHECK(job_page(info, kNow, false).find("ATTEMPT") == std::string::npos);
+}
+
 TEST_CASE("a line is cut to the width of the terminal and its colours end there") {
   const std::vector<DurableInfo> jobs = {job(1, JobState::held)};
   const std::string text = job_table(jobs, {"state", "what"}, kNow, {.color = false, .width = 9});

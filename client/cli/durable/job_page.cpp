@@ -156,6 +156,8 @@ std::string tail_lines(const std::string& tail) {
 void put_attempts(Page& page, const DurableInfo& job, WallTime now, bool color) {
   std::vector<AttemptInfo> attempts = job.history;
   if (attempts.empty() && job.last) attempts.push_back(*job.last);
+  // How a job ended that was never begun.
+  std::erase_if(attempts, [](const AttemptInfo& a) { return a.number == 0; });
   if (attempts.empty()) return;
   Table table({">ATTEMPT", "STARTED", ">TIME", "END", ">CPU", ">MEMORY", ">WORKER"});
   for (const AttemptInfo& a : attempts) {

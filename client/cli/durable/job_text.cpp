@@ -126,7 +126,8 @@ std::string problem_text(const DurableInfo& job) {
 }
 
 std::optional<std::chrono::nanoseconds> run_time(const DurableInfo& job, WallTime now) {
-  if (!job.last || job.last->started == WallTime()) return std::nullopt;
+  // A job that was cancelled before its first attempt has an end, too.
+  if (!job.last || job.last->number == 0 || job.last->started == WallTime()) return std::nullopt;
   const bool runs = job.state == JobState::running;
   // Of a job that runs, `last` may still be the attempt before.
   if (runs && job.last->ended != WallTime()) return std::nullopt;
