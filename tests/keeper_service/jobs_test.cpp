@@ -293,6 +293,10 @@ TEST_CASE("users see and touch what is theirs") {
   CHECK(world.show(mine, 1000).id == mine);
   CHECK(world.ask(request(Op::show, others), 1000).status == Status::not_found);
   CHECK(world.apply(Verb::cancel, one(others), {}, 1000).number == 0);
+  Selector theirs;
+  theirs.uid = 1001;
+  CHECK(world.apply(Verb::cancel, theirs, {}, 1000).status == Status::permission);
+  CHECK(world.state(mine) == JobState::ready);
   CHECK(world.apply(Verb::cancel, Selector{}, {}, 1000).number == 1);
   CHECK(world.state(mine) == JobState::cancelled);
   CHECK(world.state(others) == JobState::ready);

@@ -91,7 +91,13 @@ void Keeper::ask(const Caller& caller, std::string_view bytes, Now now) {
     if (!decoded) return fail(caller.token, Status::bad_argument, decoded.error().line());
     request = std::move(*decoded);
   }
-  if (!caller.privileged) request.which.uid = caller.uid;
+  if (!caller.privileged) {
+    // To take it for the caller's own would cancel what nobody asked for.
+    if (request.which.uid && *request.which.uid != caller.uid)
+      return fail(caller.token, Status::permission,
+                  "only root and the daemon's user see the jobs of others");
+    request.which.uid = caller.uid;
+  }
   if (reads(request)) {
     clock_ = keeper_clock_.at(now.system);
     return read(caller, request, now);
