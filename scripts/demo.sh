@@ -40,6 +40,31 @@ squares=$(square_map "$config")
 echo "$squares"
 [[ "$squares" == "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]" ]] || { echo "demo: that is wrong" >&2; exit 1; }
 
+say "Jobs that outlive everything: submitted, the whole daemon killed, started again"
+export JOBRING_SOCKET="$work/socket"
+sed "s#\"state_dir\": \"auto\"#\"state_dir\": \"$work/state\"#" "$config" > "$work/durable.json"
+start() {
+  jobringd --socket "$JOBRING_SOCKET" --config "$work/durable.json" 2> "$work/log" &
+  daemon=$!
+  until jobring ping > /dev/null 2>&1; do
+    kill -0 "$daemon" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
+    sleep 0.05
+  done
+}
+start
+trap 'kill -9 "$daemon" 2>/dev/null || true; rm -rf "$work"' EXIT
+group=$(jobring submit --array 1-200%4 --retries 3 --backoff 10ms -c 'echo $((JOBRING_INDEX * JOBRING_INDEX))')
+kill -9 "$daemon"; wait "$daemon" 2>/dev/null || true
+start
+jobring wait "$group"
+sum=0
+while read -r square; do sum=$((sum + square)); done < <(for ((i = 1; i <= 200; ++i)); do jobring logs $((group + i)); done)
+jobring status >&2
+kill "$daemon"; wait "$daemon" || { cat "$work/log" >&2; exit 1; }
+echo "$sum"
+[[ "$sum" == 2686700 ]] || { echo "demo: that is not the sum of the squares of 1 to 200" >&2; exit 1; }
+unset JOBRING_SOCKET
+
 say "Throughput and latency"
 jobring bench --private --seconds 2
 
