@@ -57,6 +57,8 @@ TEST_CASE("a cron entry fires each time once and over restarts too") {
   CHECK(entries[0].times.schedule == "*/10 * * * *");
   CHECK(entries[0].job.handler == "echo");
   CHECK(world.ask(request(Op::cron_list), 1001).payload.size() < 3);
+  CHECK(world.ask(run).id == id + 1);  // root may touch all
+  CHECK(world.run_all() == 1);
   Request remove = request(Op::cron_remove);
   remove.text = "entry";
   CHECK(world.ask(remove, 1000).status == Status::ok);

@@ -563,6 +563,21 @@ TEST_CASE("an ended job is forgotten when its time is over though nobody asks fo
   CHECK(world.now.mono_ns < 60'000'000'000);
 }
 
+TEST_CASE("what a client asked for before it left is done and answered to nobody") {
+  World world;
+  Request r = request(Op::submit);
+  r.jobs = {echo()};
+  const std::uint64_t token = world.begin(r, 1000);
+  Request apply = request(Op::apply);
+  apply.verb = Verb::hold;
+  world.begin(apply, 1000);
+  world.keeper->session_ended(1001);
+  world.settle();
+  CHECK_FALSE(world.answer_to(token));
+  CHECK(world.answers.empty());
+  CHECK(world.count("p", JobState::held) == 1);
+}
+
 TEST_CASE("progress is seen while a job runs and kept on record") {
   World world;
   const JobId id = world.submit(echo());

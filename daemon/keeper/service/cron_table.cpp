@@ -63,6 +63,18 @@ const CronTable::Entry* CronTable::find(std::uint32_t uid, std::string_view name
   return found == entries_.end() ? nullptr : found->second.get();
 }
 
+std::uint32_t CronTable::owner(std::uint32_t uid, bool privileged, std::string_view name) const {
+  if (!privileged || find(uid, name) != nullptr) return uid;
+  std::uint32_t found = uid;
+  int count = 0;
+  for (const auto& [key, entry] : entries_) {
+    if (entry->times.name != name) continue;
+    found = entry->times.uid;
+    ++count;
+  }
+  return count == 1 ? found : uid;
+}
+
 void CronTable::store_entry(Store& store, const std::string& key, const Entry& entry) {
   store.put_cron({key, entry.bytes, entry.times.next_ms, entry.times.last_ms});
 }

@@ -35,6 +35,9 @@ class CronTable {
   // Of one uid, or of all. Views into the table: until the next change.
   std::vector<CronJob> list(const std::uint32_t* uid) const;
   const Entry* find(std::uint32_t uid, std::string_view name) const;
+  // Whose entry of that name is meant: the caller's; of who may touch all, the only one, if he has
+  // none himself.
+  std::uint32_t owner(std::uint32_t uid, bool privileged, std::string_view name) const;
   static std::string key(std::uint32_t uid, std::string_view name) {
     return std::to_string(uid) + '/' + std::string(name);
   }

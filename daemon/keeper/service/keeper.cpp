@@ -85,6 +85,9 @@ void Keeper::cancel(std::uint64_t token) {
 }
 
 void Keeper::session_ended(std::uint64_t session) {
+  // What was asked is done; but its token may be another's by then.
+  for (Asked& asked : asked_)
+    if (asked.caller.session == session) asked.caller.token = kNobody;
   waits_.remove_session(session);
   std::erase_if(longs_, [&](const Long& l) { return l.caller.session == session; });
 }
@@ -230,6 +233,7 @@ void Keeper::after_commit(Now now) {
   for (Wait& wait : after_) waits_.add(std::move(wait));
   after_.clear();
   last_looks_.clear();
+  fresh_.clear();
   find_due();
   if (store_->unflushed() && flush_ns_ == kForever)
     flush_ns_ = now.mono_ns + std::int64_t(options_.flush_ms) * kMillisecond;
@@ -347,6 +351,7 @@ void Keeper::refused(const Error& error, Now now) {
   said_.clear();
   after_.clear();
   last_looks_.clear();
+  fresh_.clear();
 }
 
 void Keeper::flush() {

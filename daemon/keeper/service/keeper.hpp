@@ -77,7 +77,7 @@ class Keeper {
   // A verb on many jobs, done step by step.
   struct Long {
     Caller caller;
-    std::string bytes;  // what the views of `request` look at
+    std::vector<char> bytes;  // what the views of `request` look at; moving keeps them valid
     Request request;
     JobId from = 0;
     std::uint64_t changed = 0, unfit = 0;
@@ -170,7 +170,7 @@ class Keeper {
     std::string result, tail;
   };
   std::unordered_map<JobId, LastLook> last_looks_;
-  // Of jobs submitted in this turn: whose, and what they are called.
+  // Of jobs submitted in this turn: whose, and what they are called (views of the requests).
   struct Fresh {
     JobId first, last;
     std::uint32_t uid;

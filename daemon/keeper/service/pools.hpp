@@ -50,8 +50,8 @@ class PoolChannel {
   // Its words make no sense any more: what is in it is lost. Closed with this object; another is
   // refused as long as jobs of it run.
   virtual bool broken() const { return false; }
-  // none: no slot is free. closed: its pool takes nothing at the moment. worn: a fresh channel would take it (this one has used up its handler
-  // names). refused: none would; `why` says why.
+  // none: no slot is free. closed: its pool takes nothing at the moment. worn: a fresh channel
+  // would take it (this one has used up its handler names). refused: none would; `why` says why.
   enum class Room { done, none, closed, worn, refused };
   virtual Room put(const Put& job, std::uint32_t& slot, std::string& why) = 0;
   // What was put since is seen by workers from now on.
@@ -89,6 +89,9 @@ class Pools {
                                                     std::uint32_t gid) = 0;
 };
 
+// The token of those who have gone.
+inline constexpr std::uint64_t kNobody = ~std::uint64_t{0};
+
 // Who asks. `token` names the request; it is used again only after its answer.
 struct Caller {
   std::uint64_t token = 0;
@@ -103,7 +106,7 @@ struct Caller {
 class Answers {
  public:
   virtual ~Answers() = default;
-  // `bytes`: an encoded Reply.
+  // `bytes`: an encoded Reply. Nothing if nobody asks any more (kNobody).
   virtual void answer(std::uint64_t token, std::string_view bytes) = 0;
 };
 

@@ -136,8 +136,8 @@ void Keeper::perform(Asked& asked, Now now) {
   if (r.op == Op::apply) {
     Long work;
     work.caller = asked.caller;
-    work.bytes = asked.bytes;
-    auto request = decode_request(work.bytes);
+    work.bytes.assign(asked.bytes.begin(), asked.bytes.end());
+    auto request = decode_request({work.bytes.data(), work.bytes.size()});
     if (!request) return;
     work.request = std::move(*request);
     work.request.which.uid = r.which.uid;
@@ -174,11 +174,12 @@ Reply Keeper::perform_op(Asked& asked) {
     case Op::cron_put:
       return put_cron(asked);
     case Op::cron_remove:
-      if (!cron_.remove(*store_, caller.uid, r.text))
+      if (!cron_.remove(*store_, cron_.owner(caller.uid, caller.privileged, r.text), r.text))
         return refusal(Status::not_found, "no cron entry \"" + std::string(r.text) + "\"");
       return reply;
     case Op::cron_run: {
-      const CronTable::Entry* entry = cron_.find(caller.uid, r.text);
+      const CronTable::Entry* entry =
+          cron_.find(cron_.owner(caller.uid, caller.privileged, r.text), r.text);
       if (entry == nullptr)
         return refusal(Status::not_found, "no cron entry \"" + std::string(r.text) + "\"");
       const auto answers = store_->submit({&entry->job, 1});

@@ -156,6 +156,7 @@ bool Service::gather() {
     if (!batch) break;
     Served& from = served(*batch.channel);
     claimer_.begin(batch, now_);
+    if (requests_ == 0) moment_ = now();
     for (std::uint32_t i = 0; i < batch.count; ++i) take(from, claimer_.claim(i));
     claimer_.policy().ran(batch.count, 0);
     mine_.jobs.set(mine_.jobs.get() + batch.count);
@@ -191,7 +192,7 @@ void Service::take(Served& from, const Claim& claim) {
   caller.uid = channel.uid;
   caller.gid = channel.gid;
   caller.privileged = channel.uid == 0 || channel.uid == geteuid();
-  keeper_->ask(caller, {bytes, size}, {std::int64_t(now_), KeeperClock::system()});
+  keeper_->ask(caller, {bytes, size}, moment_);
 }
 
 void Service::answer(std::uint64_t token, std::string_view bytes) {
@@ -299,6 +300,7 @@ void Service::sleep() {
   if (rest == Claimer::Rest::won) {
     Served& from = served(*batch.channel);
     claimer_.begin(batch, now_);
+    moment_ = now();
     for (std::uint32_t i = 0; i < batch.count; ++i) take(from, claimer_.claim(i));
     requests_ += batch.count;
     mine_.jobs.set(mine_.jobs.get() + batch.count);

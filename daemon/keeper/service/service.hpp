@@ -73,6 +73,7 @@ class Service final : public Answers {
   std::uint32_t requests_ = 0;  // since the last turn
   std::size_t request_bytes_ = 0;
   WorkerChannel* unpublished_ = nullptr;  // its completion tail is to be moved
+  Now moment_{};                          // when the requests of this turn were first seen
   bool asked_to_leave_ = false;
   bool again_ = true;  // the last turn left something to do
 };
