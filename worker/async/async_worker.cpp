@@ -10,6 +10,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/system/system_error.hpp>
 #include <cerrno>
 #include <cstdio>
@@ -208,9 +209,19 @@ void AsyncWorker::stop(AsyncJob& job, int signal) {
   if (job.on_stop) {
     job.on_stop(signal);
   } else if (first) {
-    const Slice slice(*job.owner);
-    job.cancel.emit(asio::cancellation_type::terminal);
+    cancel(job);
   }
+}
+
+// Orders are followed outside the loop, too. There Asio would put the cancellation itself off, with
+// a pointer into the job, which may end before it comes to that.
+void AsyncWorker::cancel(AsyncJob& job) {
+  asio::dispatch(loop_, [this, id = key(job.channel.id, job.run.index()), running = job.running] {
+    const auto found = jobs_.find(id);
+    if (found == jobs_.end() || found->second->running != running) return;
+    const Slice slice(*found->second->owner);
+    found->second->cancel.emit(asio::cancellation_type::terminal);
+  });
 }
 
 void AsyncWorker::over_its_time(AsyncJob& job) {
@@ -218,8 +229,7 @@ void AsyncWorker::over_its_time(AsyncJob& job) {
   if (job.stopped) return;  // it is being ended already
   job.timed_out = true;
   job.asked_to_stop = 1;
-  const Slice slice(*job.owner);
-  job.cancel.emit(asio::cancellation_type::terminal);
+  cancel(job);
 }
 
 void AsyncWorker::stop_channel(const StopChannel& order) {

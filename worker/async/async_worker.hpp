@@ -52,6 +52,7 @@ class AsyncWorker {
 
   // Stopping
   void stop(AsyncJob& job, int signal);
+  void cancel(AsyncJob& job);
   void over_its_time(AsyncJob& job);
   void stop_channel(const StopChannel& order);
 
