@@ -2,6 +2,7 @@
 // waits for which job.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -48,7 +50,9 @@ struct KeeperAnswer {
 // the channel's slots. When these are used up, the smaller half of the requests under way is
 // replaced by one for all of their jobs and the new one (Op::wait_any). So every job that is wanted
 // is always asked for, none waits behind another, and each is asked for twice or three times at
-// most. Of what wait_any names the state is asked then, in slots of their own.
+// most. Of what wait_any names the state is asked then, in slots of their own; and groups, which it
+// names at once because they are no jobs, are waited for one by one, in further ones. What was
+// replaced keeps its slot until the keeper has let go of it; while too many do, new ones gather.
 //
 // Ends of requests are heard of at once (Ends) and worked off by whoever comes first: a callback of
 // the request, for who only polls, or a thread that waits for a job. It cannot be left to the
@@ -68,6 +72,10 @@ class DurableCore : public std::enable_shared_from_this<DurableCore> {
 
   static DurableJobs jobs(std::shared_ptr<DurableCore> core) {
     return DurableJobs(std::move(core));
+  }
+  // The same future, which does not keep the connection; of no use before it is over.
+  static DurableFuture detached(const DurableFuture& future) {
+    return DurableFuture(nullptr, future.state_);
   }
   Pool& pool() { return pool_; }
 
@@ -92,7 +100,8 @@ class DurableCore : public std::enable_shared_from_this<DurableCore> {
   enum class Kind : std::uint8_t {
     one,    // Op::wait
     any,    // Op::wait_any
-    ended,  // Op::wait, of a job that has ended
+    ended,  // Op::wait, of what wait_any has named
+    alone,  // Op::wait, of a group: those are not for wait_any
   };
   struct WaitRequest {
     Kind kind = Kind::one;
@@ -109,6 +118,7 @@ class DurableCore : public std::enable_shared_from_this<DurableCore> {
   void work_off_ends();
   void wait_answered(WaitRequest wait);
   void one_answered(const WaitRequest& wait);
+  std::size_t& count(Kind kind) { return count_[std::size_t(kind)]; }
   void any_answered(WaitRequest& wait);
   void again(WaitRequest wait);  // under the lock
   void fail(const WaitRequest& wait, const std::exception_ptr& why);
@@ -123,10 +133,11 @@ class DurableCore : public std::enable_shared_from_this<DurableCore> {
 
   std::mutex mutex_;
   // To be sent, each kind in its queue.
-  std::deque<Awaited> wanted_, ended_;
+  std::deque<Awaited> wanted_, ended_, alone_;
   std::vector<WaitRequest> parted_;  // of Kind::any: the rest of those that were answered
   std::unordered_map<std::uint64_t, WaitRequest> under_way_;
-  std::size_t ended_under_way_ = 0;
+  std::unordered_set<std::uint64_t> replaced_;  // keys of requests that are to end
+  std::array<std::size_t, 4> count_{};          // of under_way_, by kind
   std::uint64_t last_key_ = 0;
   std::uint64_t ends_ = 0;  // of requests: a slot is free since this changed
 };

@@ -32,6 +32,14 @@ DurableState& DurableFuture::state() const {
   return *state_;
 }
 
+std::shared_ptr<DurableCore> DurableFuture::connection() const {
+  if (!core_) {
+    throw Exception(exit_status(Errc::no_daemon), "no_daemon",
+                    "the connection of this durable future is closed");
+  }
+  return core_;
+}
+
 JobId DurableFuture::id() const {
   return state().id;
 }
@@ -45,7 +53,7 @@ void DurableFuture::wait() const {
 bool DurableFuture::wait_for(std::chrono::nanoseconds timeout) const {
   if (state().done) return true;
   // Ours for the time of the call: a callback that runs in it may destroy this.
-  const auto core = core_;
+  const auto core = connection();
   const auto state = state_;
   return core->wait_for(state, timeout);
 }
@@ -61,8 +69,8 @@ std::string DurableFuture::get() const {
   const DurableInfo& info = mine.info();
   if (info.state != JobState::succeeded) throw JobFailed(failure_of(info));
   if (info.members) return {};
-  if (info.handler == kExecHandler) return output_of(DurableCore::jobs(mine.core_), info);
-  return info.result_left_out ? fetch(*mine.core_, info.id, true) : info.result;
+  if (info.handler == kExecHandler) return output_of(DurableCore::jobs(mine.connection()), info);
+  return info.result_left_out ? fetch(*mine.connection(), info.id, true) : info.result;
 }
 
 void DurableFuture::on_ready(std::function<void(const DurableFuture&)> callback) const {
@@ -71,7 +79,7 @@ void DurableFuture::on_ready(std::function<void(const DurableFuture&)> callback)
     call_back({std::move(callback)}, *this);
     return;
   }
-  const auto core = core_;  // see wait_for()
+  const auto core = connection();  // see wait_for()
   const auto state = state_;
   core->on_ready(state, std::move(callback));
 }

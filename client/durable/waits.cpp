@@ -14,6 +14,7 @@ namespace {
 using keeper::Op;
 using keeper::Status;
 
+constexpr std::size_t kMostIds = 65'536;  // in one request: the keeper takes 100,000 ranges
 // Bytes of an id in a request: two numbers of it for one that has no neighbours.
 constexpr std::size_t kIdBytes = 16;
 
@@ -58,6 +59,7 @@ DurableCore::~DurableCore() {
   all.insert(all.end(), parted_.begin(), parted_.end());
   all.push_back({Kind::one, {wanted_.begin(), wanted_.end()}, {}});
   all.push_back({Kind::one, {ended_.begin(), ended_.end()}, {}});
+  all.push_back({Kind::one, {alone_.begin(), alone_.end()}, {}});
   // If others use the channel, it lives on without these requests.
   constexpr long ours = 2;
   if (channel_.use_count() > ours) {
@@ -128,7 +130,7 @@ void DurableCore::send_waits() {
       if (!next_wait(wait, replaced)) return;
       key = ++last_key_;
       ends = ends_;
-      if (wait.kind == Kind::ended) ++ended_under_way_;
+      ++count(wait.kind);
       under_way_.emplace(key, wait);
     }
     std::optional<Future> future;
@@ -141,6 +143,7 @@ void DurableCore::send_waits() {
         request.which.ids = ranges(wait.jobs);
       } else {
         request.op = Op::wait;
+        if (wait.kind == Kind::ended) request.deadline_ns = 0;
         request.flags = keeper::kResult;
         request.id = wait.jobs.front().first;
       }
@@ -159,10 +162,11 @@ void DurableCore::send_waits() {
       const Lock lock(mutex_);
       const auto found = under_way_.find(key);
       known = found != under_way_.end();  // else it was replaced by another thread meanwhile
+      if (!known && !future) replaced_.erase(key);
       if (known && future) {
         found->second.future = *future;
       } else if (known) {
-        if (wait.kind == Kind::ended) --ended_under_way_;
+        --count(wait.kind);
         under_way_.erase(found);
         if (!why) again(std::move(wait));
       }
@@ -182,26 +186,26 @@ bool DurableCore::next_wait(WaitRequest& next, std::vector<Future>& replaced) {
   const auto drop_unwanted = [](std::deque<Awaited>& queue) {
     while (!queue.empty() && queue.front().second.expired()) queue.pop_front();
   };
-  drop_unwanted(ended_);
-  if (!ended_.empty() && ended_under_way_ < most_ended_) {
-    next.kind = Kind::ended;
-    next.jobs.push_back(std::move(ended_.front()));
-    ended_.pop_front();
+  const auto one_of = [&](std::deque<Awaited>& queue, Kind kind) {
+    next.kind = kind;
+    next.jobs.push_back(std::move(queue.front()));
+    queue.pop_front();
     return true;
-  }
+  };
+  drop_unwanted(ended_);
+  if (!ended_.empty() && count(Kind::ended) < most_ended_) return one_of(ended_, Kind::ended);
+  drop_unwanted(alone_);
+  if (!alone_.empty() && count(Kind::alone) < most_ended_) return one_of(alone_, Kind::alone);
   drop_unwanted(wanted_);
-  const bool room = under_way_.size() - ended_under_way_ < most_waits_;
+  const bool room = count(Kind::one) + count(Kind::any) < most_waits_;
   if (!parted_.empty() && room) {
     next = std::move(parted_.back());
     parted_.pop_back();
     return true;
   }
   if (wanted_.empty() && parted_.empty()) return false;
-  if (room) {
-    next.jobs.push_back(std::move(wanted_.front()));
-    wanted_.pop_front();
-    return true;
-  }
+  if (room) return one_of(wanted_, Kind::one);
+  if (replaced_.size() >= most_ended_) return false;
   merge(next, replaced);
   return !next.jobs.empty();
 }
@@ -210,13 +214,13 @@ void DurableCore::merge(WaitRequest& next, std::vector<Future>& replaced) {
   next.kind = Kind::any;
   std::vector<std::uint64_t> keys;
   for (const auto& [key, wait] : under_way_) {
-    if (wait.kind != Kind::ended) keys.push_back(key);
+    if (wait.kind == Kind::one || wait.kind == Kind::any) keys.push_back(key);
   }
   std::sort(keys.begin(), keys.end(), [&](std::uint64_t a, std::uint64_t b) {
     return under_way_.at(a).jobs.size() < under_way_.at(b).jobs.size();
   });
   keys.resize((keys.size() + 1) / 2);
-  const std::size_t most = pool_.max_payload() / kIdBytes / 2;
+  const std::size_t most = std::min(pool_.max_payload() / kIdBytes / 2, kMostIds);
   const auto take = [&](std::vector<Awaited>& jobs) {
     if (next.jobs.size() + jobs.size() > most && !next.jobs.empty()) return false;
     std::copy_if(std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()),
@@ -229,7 +233,9 @@ void DurableCore::merge(WaitRequest& next, std::vector<Future>& replaced) {
     WaitRequest& old = under_way_.at(key);
     if (!take(old.jobs)) break;
     if (old.future.valid()) replaced.push_back(std::move(old.future));
+    --count(old.kind);
     under_way_.erase(key);
+    replaced_.insert(key);
     ++taken;
   }
   while (!parted_.empty() && take(parted_.back().jobs)) parted_.pop_back();
@@ -258,10 +264,13 @@ void DurableCore::work_off_ends() {
       const Lock lock(mutex_);
       ++ends_;
       const auto found = under_way_.find(*key);
-      if (found == under_way_.end()) continue;  // no wait, or one that was replaced
+      if (found == under_way_.end()) {
+        replaced_.erase(*key);
+        continue;
+      }
       wait = std::move(found->second);
       under_way_.erase(found);
-      if (wait.kind == Kind::ended) --ended_under_way_;
+      --count(wait.kind);
     }
     wait_answered(std::move(wait));
   }
@@ -296,11 +305,20 @@ void DurableCore::again(WaitRequest wait) {
     case Kind::ended:
       ended_.push_front(std::move(wait.jobs.front()));
       break;
+    case Kind::alone:
+      alone_.push_front(std::move(wait.jobs.front()));
+      break;
   }
 }
 
 void DurableCore::one_answered(const WaitRequest& wait) {
-  const keeper::ReplyView reply = reply_of(wait.future);
+  const bool looked = wait.kind == Kind::ended;
+  const keeper::ReplyView reply = reply_of(wait.future, looked ? Status::timed_out : Status::ok);
+  if (reply.status == Status::timed_out) {
+    const Lock lock(mutex_);
+    alone_.push_back(wait.jobs.front());
+    return;
+  }
   const auto state = wait.jobs.front().second.lock();
   if (!state) return;
   DurableInfo info;

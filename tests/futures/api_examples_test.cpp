@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <jobring/asio.hpp>
+#include <jobring/durable.hpp>
 #include <jobring/typed.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -29,6 +30,16 @@ std::string squeezed(const std::string& text) {
   }
   return dense;
 }
+
+// clang-format off
+// Needs a daemon that keeps jobs.
+[[maybe_unused]] void durable(jobring::Client& client) {
+jobring::DurableJobs jobs(client);
+jobring::DurableFuture f = jobs.run({.argv = {"make", "world"}}, {.name = "world", .retry = {.max = 3}});
+jobring::JobId id = f.id();                                  // remember it: the job does not need us any more
+use(jobs.attach(id).get());                                  // in this process or another: a command's stdout
+}
+// clang-format on
 
 }  // namespace
 
@@ -114,5 +125,5 @@ TEST_CASE("the API page shows what this file compiles") {
     at = end + 3;
     ++blocks;
   }
-  CHECK(blocks == 10);
+  CHECK(blocks == 11);
 }

@@ -141,6 +141,19 @@ class AsyncPump : public std::enable_shared_from_this<AsyncPump> {
     go_on();
   }
 
+  // The same of anything that is over some day, and then calls what `listen` was given.
+  template <class Listen>
+  void wait_for_call(std::uint64_t id, std::unique_ptr<AsyncOperation> operation,
+                     const Listen& listen) {
+    add(id, std::move(operation));
+    listen([weak = weak_from_this(), id] {
+      if (const auto pump = weak.lock()) pump->finish(id, nullptr, {});
+    });
+    go_on();
+  }
+  // Completes it now.
+  void leave(std::uint64_t id) { finish(id, nullptr, {}); }
+
   struct Call {
     std::string handler;
     std::string payload;
@@ -316,6 +329,8 @@ inline void AsyncPumpService::shutdown() {
 
 }  // namespace detail
 
+class AsyncDurable;
+
 // A Pool whose jobs are awaited on an executor. Copies share it.
 class AsyncPool {
  public:
@@ -379,6 +394,7 @@ class AsyncPool {
   Pool& pool() { return pump_->pool(); }
 
  private:
+  friend class AsyncDurable;
   template <class Handler, class Deliver>
   static std::unique_ptr<detail::AsyncOperation> operation(detail::AsyncPump& pump,
                                                            Handler handler, Deliver deliver) {

@@ -340,7 +340,8 @@ class DurableFuture {
                 std::shared_ptr<detail::DurableState> state)
       : core_(std::move(core)), state_(std::move(state)) {}
   detail::DurableState& state() const;
-  std::shared_ptr<detail::DurableCore> core_;  // null if it was over before
+  std::shared_ptr<detail::DurableCore> connection() const;
+  std::shared_ptr<detail::DurableCore> core_;  // null: closed
   std::shared_ptr<detail::DurableState> state_;
 };
 
