@@ -18,8 +18,10 @@ std::vector<std::string> strings(const char* const* list) {
   return all;
 }
 
-jobring::Command command_of(const jobring_command& given) {
-  jobring::Command command;
+}  // namespace
+
+jobring::Command jobring::c::command_of(const jobring_command& given) {
+  Command command;
   command.argv = strings(given.argv);
   if (command.argv.empty()) bad_input("needs at least a program", "command.argv");
   command.env = strings(given.env);
@@ -35,8 +37,6 @@ jobring::Command command_of(const jobring_command& given) {
   command.kill_grace_ms = given.kill_grace_ms;
   return command;
 }
-
-}  // namespace
 
 jobring_command_result jobring::c::describe_command(std::string_view bytes) {
   const auto decoded =

@@ -61,6 +61,13 @@ constexpr Code kCodes[] = {
     {JOBRING_FULL, "JOBRING_FULL", "too_many"},
     {JOBRING_PROTOCOL, "JOBRING_PROTOCOL", "stale_request"},
     {JOBRING_INTERNAL, "JOBRING_INTERNAL", "internal"},
+    {JOBRING_STORE_FAILED, "JOBRING_STORE_FAILED", "store_failed"},
+    {JOBRING_DUPLICATE, "JOBRING_DUPLICATE", "duplicate"},
+    {JOBRING_REFUSED, "JOBRING_REFUSED", "no_such_job"},
+    {JOBRING_REFUSED, "JOBRING_REFUSED", "cannot_succeed"},
+    {JOBRING_REFUSED, "JOBRING_REFUSED", "no_such_group"},
+    {JOBRING_REFUSED, "JOBRING_REFUSED", "bad"},
+    {JOBRING_NO_ANSWER, "JOBRING_NO_ANSWER", "timed_out"},
 };
 
 struct LastError {

@@ -48,6 +48,8 @@ jobring_result describe(const JobResult& result, std::string_view bytes);
 jobring_progress describe(const Progress& progress);
 // Throws bad_input if it is no command's result, whose pointers these are.
 jobring_command_result describe_command(std::string_view result);
+// Throws bad_input.
+Command command_of(const jobring_command& given);
 JobOptions job_options(const jobring_job_options* options);
 
 // The handle is made before the job is: nothing can fail once that runs.

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -56,7 +57,7 @@ void open_place(struct place* place, int workers, const char* more) {
   open_place_of(place, pools);
 }
 
-void open_place_of(struct place* place, const char* pools) {
+static void open_with(struct place* place, const char* pools, int keeps) {
   const char* tmp = getenv("TMPDIR");
   char config[128];
   snprintf(place->dir, sizeof place->dir, "%s/jobring-c-XXXXXX", tmp != NULL ? tmp : "/tmp");
@@ -64,7 +65,9 @@ void open_place_of(struct place* place, const char* pools) {
   snprintf(config, sizeof config, "%s/config.json", place->dir);
   FILE* file = fopen(config, "w");
   REQUIRE(file != NULL);
-  fprintf(file, "{\"log\": {\"level\": \"error\"}, \"pools\": {%s}}", pools);
+  fprintf(file, "{\"log\": {\"level\": \"error\"}, \"pools\": {%s}", pools);
+  if (keeps) fprintf(file, ", \"keeper\": {\"state_dir\": \"%s/state\"}", place->dir);
+  fprintf(file, "}");
   fclose(file);
   jobring_connect_options options = {.size = sizeof options,
                                      .daemon = JOBRING_DAEMON_OWN,
@@ -77,16 +80,24 @@ void open_place_of(struct place* place, const char* pools) {
   REQUIRE(jobring_pool_open(place->client, NULL, NULL, &place->pool) == JOBRING_OK);
 }
 
+void open_place_of(struct place* place, const char* pools) {
+  open_with(place, pools, 0);
+}
+void open_place_that_keeps(struct place* place, const char* pools) {
+  open_with(place, pools, 1);
+}
+
+static int remove_it(const char* path, const struct stat* status, int type, struct FTW* walk) {
+  (void)status;
+  (void)type;
+  (void)walk;
+  return remove(path);
+}
+
 void close_place(struct place* place) {
   jobring_pool_free(place->pool);
   jobring_client_free(place->client);
-  DIR* dir = opendir(place->dir);
-  REQUIRE(dir != NULL);
-  for (struct dirent* entry; (entry = readdir(dir)) != NULL;) {
-    if (entry->d_name[0] != '.') unlinkat(dirfd(dir), entry->d_name, 0);
-  }
-  closedir(dir);
-  CHECK(rmdir(place->dir) == 0);
+  CHECK(nftw(place->dir, remove_it, 16, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
 void kill_daemon(struct place* place) {

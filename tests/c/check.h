@@ -33,6 +33,8 @@ struct place {
 void open_place(struct place* place, int workers, const char* more);
 /* The same with these pools, of which one is "default": "\"default\": {...}, ...". */
 void open_place_of(struct place* place, const char* pools);
+/* And with a keeper of durable jobs, in that directory. */
+void open_place_that_keeps(struct place* place, const char* pools);
 /* Takes NULL handles too: a case may have freed them. */
 void close_place(struct place* place);
 

@@ -28,6 +28,11 @@ jobring_abi_version
 jobring_as_completed_free
 jobring_channel_free
 jobring_client_free
+jobring_durable_free
+jobring_durable_future_free
+jobring_durable_future_ref
+jobring_durable_list_free
+jobring_durable_state_name
 jobring_entries_free
 jobring_free
 jobring_future_free

@@ -29,8 +29,8 @@ awk -v work="$work" '
 "$@" -std=c99 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o "$work/square.so" "$work/square.c"
 "$@" -std=c99 -Wall -Wextra -Wpedantic -Werror -o "$work/page" "$work/page.c" "$library" \
   -Wl,-rpath,"$(dirname "$library")"
-printf '{"log": {"level": "error"}, "pools": {"default": {"workers": 1, "modules": ["%s"]}}}' \
-  "$work/square.so" > "$work/config.json"
+printf '{"log": {"level": "error"}, "pools": {"default": {"workers": 1, "modules": ["%s"]}}, "keeper": {"state_dir": "%s"}}' \
+  "$work/square.so" "$work/state" > "$work/config.json"
 "$bin/jobringd" --config "$work/config.json" --socket "$work/socket" &
 daemon=$!
 tries=0
@@ -40,4 +40,4 @@ until JOBRING_SOCKET="$work/socket" "$bin/jobring" ping > "$work/ping" 2>&1; do
   sleep 0.02
 done
 JOBRING_SOCKET="$work/socket" "$work/page" > "$work/said" || { cat "$work/said" >&2; exit 1; }
-printf '49\n1\n4\n1\n4\n0 2 1\n' | diff - "$work/said"
+printf '49\n1\n4\nkept\n1\n4\n0 2 1\n' | diff - "$work/said"

@@ -32,7 +32,7 @@
 // exception out, and none ends the process. NULL where something is needed is JOBRING_BAD_INPUT.
 // What no function can detect: a handle that was freed, a `size` that is larger than the struct.
 //
-// Threads: clients, pools, futures and named objects may be used from any number of threads at
+// Threads: clients, pools, futures, durable jobs and named objects may be used from any number of threads at
 // once; other handles by one at a time. Freeing a handle while another thread is in a call with it
 // is the caller's mistake. No threads are started and no signals used. A thread that is in a call
 // must not be ended by pthread_cancel().
@@ -44,6 +44,7 @@
 #include <jobring/c/base.h>
 #include <jobring/c/channel.h>
 #include <jobring/c/client.h>
+#include <jobring/c/durable.h>
 #include <jobring/c/future.h>
 #include <jobring/c/objects.h>
 #include <jobring/c/operations.h>

@@ -45,7 +45,12 @@ enum {
   JOBRING_REMOVED = -27,       // the object was removed meanwhile
   JOBRING_BROKEN = -28,        // the barrier
   JOBRING_OUT_OF_RANGE = -29,  // an index, or a number that does not fit into 64 bits
-  JOBRING_NOT_A_NUMBER = -30
+  JOBRING_NOT_A_NUMBER = -30,
+
+  // Of durable jobs.
+  JOBRING_STORE_FAILED = -31,  // the daemon's disk refused: nothing was kept
+  JOBRING_DUPLICATE = -32,     // another job has the unique key
+  JOBRING_REFUSED = -33        // what it is after is not there or cannot succeed, ...
 };
 
 // "JOBRING_FULL" and so on, for messages; "unknown" for a number that is none. Never NULL; static.
@@ -65,7 +70,7 @@ int32_t jobring_last_error_exit_status(void);
 // The interface of the library that is linked or loaded: major << 16 | minor. Equal major numbers
 // and no smaller minor number than those of the header that a program was compiled with: it runs.
 uint32_t jobring_abi_version(void);
-enum { JOBRING_ABI_MAJOR = 1, JOBRING_ABI_MINOR = 0 };
+enum { JOBRING_ABI_MAJOR = 1, JOBRING_ABI_MINOR = 1 };
 // The release: "0.1.0". Static.
 const char* jobring_version(void);
 
