@@ -65,6 +65,11 @@ DurableCore::DurableCore(Pool pool)
       requests_(std::make_shared<Ends>()) {}
 
 Future DurableCore::start(const keeper::Request& request) {
+  if (request.jobs.size() > keeper::kJobsMax) {
+    raise_durable(Status::too_large, std::to_string(request.jobs.size()) +
+                                         " jobs in one request, where " +
+                                         std::to_string(keeper::kJobsMax) + " are allowed");
+  }
   return start(encode(request));
 }
 

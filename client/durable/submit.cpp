@@ -125,7 +125,7 @@ std::vector<SubmitAnswer> DurableJobs::submit_all(std::span<const DurableJob> jo
     std::size_t bytes = kRequestRest;
     for (std::size_t i = first; i < specs.size(); ++i) {
       bytes += bytes_at_most(specs[i]);
-      if (bytes > room && i != first) break;
+      if (i != first && (bytes > room || request.jobs.size() == keeper::kJobsMax)) break;
       settle_places(specs[i], first, answers);
       request.jobs.push_back(std::move(specs[i]));
     }

@@ -232,6 +232,18 @@ TEST_CASE("one loop hears of ten thousand jobs while their keeper dies") {
   CHECK(right == kJobs - 1);
 }
 
+TEST_CASE("more jobs than one request may have are submitted by several") {
+  const Place place;
+  DurableJobs jobs = place.open();
+  jobs.pause("default");
+  const std::vector<DurableJob> many(100'001, {"echo", "", {}});
+  CHECK_THROWS_AS(jobs.start_submit(many), DurableError);
+  const auto answers = jobs.submit_all(many);
+  REQUIRE(answers.size() == many.size());
+  CHECK(answers.back().status == SubmitAnswer::Status::stored);
+  CHECK(jobs.list({}, 1).jobs.at(0).id == answers.back().id);
+}
+
 TEST_CASE("long payloads and results are kept whole") {
   const Place place;
   DurableJobs jobs = place.open();

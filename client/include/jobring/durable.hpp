@@ -366,9 +366,9 @@ class DurableJobs {
                        const DurableOptions& options = {});
   DurableFuture run(const Command& command, const DurableOptions& options = {});
   // An answer for each, in their order: one that is refused does not stop the others. All in one
-  // turn, kept whole or not at all, as far as one request has room for them (8 MiB by default),
-  // else in several requests, one after the other: PartlySubmitted. Throws before anything is kept
-  // if one of them makes no sense.
+  // turn, kept whole or not at all, as far as one request has room for them (100,000 jobs, and 8
+  // MiB by default), else in several requests, one after the other: PartlySubmitted. Throws before
+  // anything is kept if one of them makes no sense.
   std::vector<SubmitAnswer> submit_all(std::span<const DurableJob> jobs);
   // The same in one request and without waiting for the answer: on_ready(), poll() of pool(), then
   // answers(). Blocks while the channel is full. Throws DurableError(too_large) if one request has
