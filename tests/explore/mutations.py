@@ -32,7 +32,7 @@ STEPS = [
     Step("run a job although it was stolen", "worker/worker.cpp",
          "return;  // stolen", "{}"),
     Step("complete: do not ring the client", "worker/completion.hpp",
-         "if (!ring_bell(channel.client_event, channel.trusted) && errno == EBADF)\n"
+         "if (!ring_bell(channel.client_event, channel.own_bell) && errno == EBADF)\n"
          "      leave_without_descriptors();", ";"),
     Step("requeued: do not say that there may be more", "worker/claimer.cpp",
          "view.header().retries.store(1, std::memory_order_seq_cst);  // there may be more", ";"),

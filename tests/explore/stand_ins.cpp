@@ -109,6 +109,7 @@ ChannelTable::ChannelTable(OrderLink& link, SegmentTable& segments, int epoll, A
     channel->completions = channel->view.completion_producer();
     channel->client_event = house.client_events[c];
     channel->trusted = true;
+    channel->own_bell = true;
     doorbell->channels[std::size_t(c)] = std::move(channel);
   }
   doorbells_.push_back(std::move(doorbell));
