@@ -15,6 +15,7 @@ using keeper::Status;
 constexpr const char* kKeeperPool = "@keeper";
 constexpr std::uint8_t kEveryTime = 255;
 constexpr std::size_t kMostWaits = 256;
+constexpr std::uint32_t kFewRequests = 16;  // with fewer, waits would leave no slot for the rest
 
 // What of a channel's slots waits may take: the rest is for requests that somebody waits for.
 std::size_t share_of(std::size_t slots, std::size_t part) {
@@ -47,8 +48,9 @@ std::shared_ptr<DurableCore> DurableCore::of(Client& client, std::uint32_t reque
     if (auto core = connection.durable.lock(); core && !core->channel_->shut_down()) return core;
   }
   auto core = std::make_shared<DurableCore>(
-      requests == 0 ? client.pool(kKeeperPool)
-                    : client.pool(kKeeperPool, ChannelOptions{.slots = requests}));
+      requests == 0
+          ? client.pool(kKeeperPool)
+          : client.pool(kKeeperPool, ChannelOptions{.slots = std::max(requests, kFewRequests)}));
   const std::lock_guard lock(connection.pools_mutex);
   // Another thread may have made one meanwhile: of the same channel.
   if (auto other = connection.durable.lock(); other && other->channel_ == core->channel_)

@@ -356,8 +356,8 @@ class DurableJobs {
  public:
   // Throws Exception: the daemon keeps no jobs (a private one, or "keeper" is off).
   // `requests`: how many may be under way at a time, waits included, if this is the first of its
-  // client; 0: as the daemon is configured (1,024). A program that lives for a moment starts faster
-  // with few.
+  // client, and at least 16; 0: as the daemon is configured (1,024). A program that lives for a
+  // moment starts faster with few.
   explicit DurableJobs(Client& client, std::uint32_t requests = 0);
 
   // ---- submitting
