@@ -530,6 +530,8 @@ void measure_start() {
 } // namespace
 
 int main(int argc, char **argv) {
+  // Nothing of ours is to stand in a buffer when a child is made.
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   long deep = 1'000'000;
   std::vector<std::string> subjects;
   for (int i = 1; i < argc; ++i) {
