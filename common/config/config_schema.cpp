@@ -171,7 +171,7 @@ std::vector<Key<KeeperSettings>> keeper_keys() {
           "daemon's user may enter. \"auto\": /var/lib/jobring for root, $XDG_STATE_HOME/jobring "
           "or ~/.local/state/jobring for anybody else; a private daemon then has no durable jobs. "
           "One daemon at a time uses it."),
-      key("slots", &KeeperSettings::slots, power_of_two(1, kSlotsMax, 1024),
+      key("slots", &KeeperSettings::slots, power_of_two(16, kSlotsMax, 1024),
           "Requests that one client may have under way, waiting ones included."),
       key("request_max", &KeeperSettings::request_max, byte_size(64_KiB, 256_MiB, 8_MiB),
           "The largest request: a submission of many jobs, with their payloads."),

@@ -123,7 +123,7 @@ enum class CatchUp : std::uint8_t { skip = 0, once = 1, all = 2 };
 // When a cron entry fires.
 struct CronTimes {
   std::string_view name{};      // 1 to kNameMax bytes; of one uid
-  std::string_view schedule{};  // five fields, or "@hourly" and its like: docs/durable.md
+  std::string_view schedule{};  // five fields, or "@hourly" and its like: docs/keeper.md
   std::string_view zone{};      // a name of the time-zone database; empty: the daemon's
   CatchUp catch_up = CatchUp::once;
   std::int64_t next_ms = 0, last_ms = 0;  // real; in replies

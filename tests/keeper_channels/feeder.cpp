@@ -1,5 +1,5 @@
 // A keeper in miniature: hands out jobs that are on record, and records their endings. The order of
-// steps is that of docs/durable.md; the record is a file of lines, whole lines only.
+// steps is that of docs/keeper.md; the record is a file of lines, whole lines only.
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -1,5 +1,5 @@
 // The keeper: what clients ask, what the pools do, and the store, brought together turn by turn
-// (docs/durable.md). It knows no processes: channels and answers are behind pools.hpp, the time is
+// (docs/keeper.md). It knows no processes: channels and answers are behind pools.hpp, the time is
 // passed in.
 //
 //     keeper.ask(caller, request);     // any number; what only reads is answered at once
