@@ -29,9 +29,8 @@ void add_note(Json& job, const ChannelView& view, std::uint32_t index) {
   if (!word.is(SlotState::running)) return;
   if (view.slot(index).flags.get() & kJobTagged) job["tag"] = printable(view.note(index).get_tag());
   if (const auto progress = view.note(index).progress.read(word.generation())) {
-    job["progress"] = {{"done", progress->done},
-                       {"total", progress->total},
-                       {"text", printable(progress->text)}};
+    job["progress"] = {
+        {"done", progress->done}, {"total", progress->total}, {"text", printable(progress->text)}};
   }
 }
 

@@ -39,8 +39,8 @@ inline bool publish_done(WorkerChannel& channel, std::uint32_t index, StateWord 
 }
 
 // Ends `job`, whose slot holds `running`, which is ours: with what the JobRun says, in the name of
-// worker `index`, whose page entry is `mine`. As publish_done(). Any number of jobs may be under way
-// on a thread.
+// worker `index`, whose page entry is `mine`. As publish_done(). Any number of jobs may be under
+// way on a thread.
 inline bool complete(WorkerChannel& channel, JobRun& job, StateWord running, std::uint32_t index,
                      WorkerEntry& mine) {
   job.settle();

@@ -156,8 +156,18 @@ TEST_CASE("a codec that throws here throws to the caller and nothing is submitte
   // In a map: at the element, and then on.
   auto points = pool.map_as<Point>(
       "echo", std::vector<Point>{{1, 1}, {Codec<Point>::kUnsendable, 0}, {2, 2}});
-  CHECK_THROWS_AS(points.next(), std::domain_error);
-  CHECK(points.next()->x == 1);
+  // Before or after the result of the first, as fast as a worker is; nothing of what follows it.
+  int thrown = 0;
+  std::vector<int> got;
+  for (int i = 0; i < 2; ++i) {
+    try {
+      if (const auto point = points.next()) got.push_back(point->x);
+    } catch (const std::domain_error&) {
+      ++thrown;
+    }
+  }
+  CHECK(thrown == 1);
+  CHECK(got == std::vector<int>{1});
   CHECK(!points.next());
 }
 

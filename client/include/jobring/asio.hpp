@@ -10,8 +10,8 @@
 // and the rest. io_context::run() does not return while an operation is pending, and returns when
 // none is. A full channel does not block the loop: calls wait their turn, at most max_waiting.
 //
-// Cancellation (Boost 1.77 and newer: cancellation slots, operator|| of awaitables): withdraws a job
-// that has not started; cancellation_type::terminal also kills one that runs. The operation
+// Cancellation (Boost 1.77 and newer: cancellation slots, operator|| of awaitables): withdraws a
+// job that has not started; cancellation_type::terminal also kills one that runs. The operation
 // completes when the job has ended: as cancelled or killed, or as it ended meanwhile.
 //
 // Ends: destroying an AsyncPool leaves its operations to complete. Destroying the io_context first
@@ -67,8 +67,7 @@ struct AsyncOperation {
 template <class Handler, class Deliver>
 class AsyncOperationOf final : public AsyncOperation {
  public:
-  using Executor =
-      boost::asio::associated_executor_t<Handler, boost::asio::any_io_executor>;
+  using Executor = boost::asio::associated_executor_t<Handler, boost::asio::any_io_executor>;
   AsyncOperationOf(Handler handler, Deliver deliver, const boost::asio::any_io_executor& fallback)
       : handler_(std::move(handler)),
         deliver_(std::move(deliver)),
@@ -280,11 +279,11 @@ class AsyncPump : public std::enable_shared_from_this<AsyncPump> {
     listening_ = true;
     descriptor_.async_wait(
         boost::asio::posix::stream_descriptor::wait_read,
-        boost::asio::bind_executor(
-            strand_, [self = shared_from_this()](const boost::system::error_code&) {
-              self->listening_ = false;
-              self->turn();
-            }));
+        boost::asio::bind_executor(strand_,
+                                   [self = shared_from_this()](const boost::system::error_code&) {
+                                     self->listening_ = false;
+                                     self->turn();
+                                   }));
   }
 
   void submit_waiting() {
@@ -396,8 +395,8 @@ class AsyncPool {
  private:
   friend class AsyncDurable;
   template <class Handler, class Deliver>
-  static std::unique_ptr<detail::AsyncOperation> operation(detail::AsyncPump& pump,
-                                                           Handler handler, Deliver deliver) {
+  static std::unique_ptr<detail::AsyncOperation> operation(detail::AsyncPump& pump, Handler handler,
+                                                           Deliver deliver) {
     return std::make_unique<detail::AsyncOperationOf<Handler, Deliver>>(
         std::move(handler), std::move(deliver), pump.executor());
   }
