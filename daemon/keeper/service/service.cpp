@@ -15,7 +15,6 @@
 #include "common/clock.hpp"
 #include "common/keeper_pool.hpp"
 #include "daemon/keeper/sqlite/sqlite_store.hpp"
-#include "worker/completion.hpp"
 #include "worker/leave.hpp"
 #include "worker/spin.hpp"
 #include "worker/wait_set.hpp"
@@ -67,11 +66,6 @@ KeeperOptions options_of(const KeeperStart& start) {
   return options;
 }
 
-std::uint64_t token_of(std::uint32_t channel, std::uint32_t slot) {
-  return std::uint64_t(channel) << 16 | slot;
-}
-static_assert(kSlotsMax <= 1u << 16);
-
 }  // namespace
 
 Service::Service(WorkerProcess& process, OrderLink& link)
@@ -80,6 +74,7 @@ Service::Service(WorkerProcess& process, OrderLink& link)
       signals_(watch_sigterm(link, epoll_.get())),
       channels_(link, process.segments, epoll_.get(), ChannelTable::Asking::later),
       claimer_(process, process.settings.index, channels_),
+      requests_(claimer_, channels_),
       mine_(claimer_.entry()) {
   watch_event(epoll_.get(), process.colleagues[process.settings.index].get());
   spin_.limit(process.settings.spin_ns);
@@ -125,15 +120,6 @@ Now Service::now() {
 
 // ---- requests
 
-Service::Served& Service::served(WorkerChannel& channel) {
-  Served& served = served_[channel.id];
-  if (served.channel == nullptr) {
-    served.channel = &channel;
-    served.running.assign(channel.view.shape().slots, StateWord());
-  }
-  return served;
-}
-
 char* Service::room(std::size_t size) {
   if (size > kChunk / 4) {
     large_.push_back(std::make_unique_for_overwrite<char[]>(size));
@@ -151,83 +137,39 @@ char* Service::room(std::size_t size) {
 
 // The requests of the next turn; whether there is any.
 bool Service::gather() {
-  while (requests_ < kRequestsMost && request_bytes_ < kBytesMost) {
+  while (gathered_ < kRequestsMost && gathered_bytes_ < kBytesMost) {
     const Batch batch = claimer_.look();
     if (!batch) break;
-    Served& from = served(*batch.channel);
     claimer_.begin(batch, now_);
-    if (requests_ == 0) moment_ = now();
-    for (std::uint32_t i = 0; i < batch.count; ++i) take(from, claimer_.claim(i));
+    if (gathered_ == 0) moment_ = now();
+    for (std::uint32_t i = 0; i < batch.count; ++i) take(*batch.channel, claimer_.claim(i));
     claimer_.policy().ran(batch.count, 0);
     mine_.jobs.set(mine_.jobs.get() + batch.count);
-    requests_ += batch.count;
+    gathered_ += batch.count;
   }
-  return requests_ != 0;
+  return gathered_ != 0;
 }
 
-void Service::take(Served& from, const Claim& claim) {
-  WorkerChannel& channel = *from.channel;
-  Slot& slot = channel.view.slot(claim.index);
-  const StateWord running = claim.word.to(SlotState::running, claimer_.owner());
-  // seq_cst: the store half of "run, then look who wants it stopped" (Slot::kill_request).
-  if (!slot.move(claim.word, running, std::memory_order_seq_cst)) return;  // we were stopped
-  from.running[claim.index] = running;
-  slot.started_ns.set(now_);
-  if (slot.kill_request.load(std::memory_order_seq_cst) != 0)
-    return done(from, claim.index, Outcome::killed, "cancelled before it was looked at");
-  // All that is read from the slot may change while we look, so it is copied, then checked.
-  const std::size_t size = slot.payload_len.get();
-  if (size > channel.view.shape().max_payload)
-    return done(from, claim.index, Outcome::bad_request, "its length makes no sense");
-  char* const bytes = room(size);
-  std::memcpy(bytes, channel.view.payload(claim.index, size), size);
-  request_bytes_ += size;
+void Service::take(WorkerChannel& channel, const Claim& claim) {
+  const auto taken = requests_.take(channel, claim, now_);
+  if (!taken) return;
+  char* const bytes = room(taken->size);
+  std::memcpy(bytes, taken->payload, taken->size);
+  gathered_bytes_ += taken->size;
   Caller caller;
-  caller.token = token_of(channel.id, claim.index);
-  caller.session = from.session;
-  caller.slot = claim.index;
-  caller.generation = slot.queued_generation(claim.word);
-  // A dead keeper had it before.
-  caller.again = claim.word.generation() != caller.generation + 1;
-  caller.uid = channel.uid;
-  caller.gid = channel.gid;
-  caller.privileged = channel.uid == 0 || channel.uid == geteuid();
-  keeper_->ask(caller, {bytes, size}, moment_);
+  caller.token = taken->token;
+  caller.session = taken->session;
+  caller.slot = taken->slot;
+  caller.generation = taken->generation;
+  caller.again = taken->again;
+  caller.uid = taken->uid;
+  caller.gid = taken->gid;
+  caller.privileged = taken->uid == 0 || taken->uid == geteuid();
+  keeper_->ask(caller, {bytes, taken->size}, moment_);
 }
 
 void Service::answer(std::uint64_t token, std::string_view bytes) {
-  const std::uint64_t id = token >> 16;
-  const auto slot = std::uint32_t(token & 0xffff);
-  if (id >= served_.size() || served_[id].channel == nullptr) return;
-  Served& to = served_[id];
-  if (bytes.size() > to.channel->view.shape().max_result)
-    return done(to, slot, Outcome::result_too_big, "the answer is longer than reply_max");
-  done(to, slot, Outcome::ok, bytes);
-}
-
-void Service::done(Served& to, std::uint32_t index, Outcome outcome, std::string_view result) {
-  const StateWord running = std::exchange(to.running[index], StateWord());
-  if (!running.is(SlotState::running)) return;
-  WorkerChannel& channel = *to.channel;
-  Slot& slot = channel.view.slot(index);
-  const std::size_t size = std::min<std::size_t>(result.size(), channel.view.shape().max_result);
-  std::memcpy(channel.view.result(index, size), result.data(), size);
-  slot.outcome.set(std::uint8_t(outcome));
-  slot.detail.set(0);
-  slot.worker.set(0);
-  slot.run_us.set(0);
-  slot.error_type_len.set(0);
-  slot.result_len.set(std::uint32_t(size));
-  if (outcome != Outcome::ok) mine_.failed.set(mine_.failed.get() + 1);
-  if (unpublished_ != nullptr && unpublished_ != &channel) unpublished_->completions.move_tail();
-  unpublished_ = &channel;
-  if (channel.broken) return;
-  if (!publish_done(channel, index, running, mine_))
-    channels_.report_broken(channel, "its completion queue makes no sense");
-}
-
-void Service::publish() {
-  if (unpublished_ != nullptr) std::exchange(unpublished_, nullptr)->completions.move_tail();
+  requests_.answer(token, bytes);
 }
 
 // ---- orders
@@ -238,28 +180,17 @@ void Service::follow_orders() {
   if (read(signals_.get(), &signal, sizeof signal) == ssize_t(sizeof signal))
     asked_to_leave_ = true;
   while (auto order = link_.poll()) follow(*order);
-  publish();
+  requests_.publish();
 }
 
 void Service::follow(Order& order) {
   if (const auto* closed = std::get_if<ChannelClosed>(&order.message)) {
-    if (closed->channel < served_.size()) {
-      if (served_[closed->channel].channel != nullptr &&
-          unpublished_ == served_[closed->channel].channel)
-        unpublished_ = nullptr;
-      served_[closed->channel] = {};
-    }
+    requests_.closed(*closed);
     keeper_->session_ended(closed->session);
   } else if (const auto* mapped = std::get_if<ChannelMapped>(&order.message)) {
-    if (served_.size() <= mapped->channel) served_.resize(mapped->channel + 1);
-    served_[mapped->channel].session = mapped->session;
+    requests_.mapped(*mapped);
   } else if (const auto* stop = std::get_if<StopJob>(&order.message)) {
-    if (stop->channel >= served_.size()) return;
-    const Served& from = served_[stop->channel];
-    if (from.channel == nullptr || stop->slot >= from.running.size()) return;
-    const StateWord running = from.running[stop->slot];
-    if (running.is(SlotState::running) && running.generation() == stop->generation)
-      keeper_->cancel(token_of(stop->channel, stop->slot));
+    if (const auto request = requests_.stopped(*stop)) keeper_->cancel(*request);
     return;
   } else if (std::holds_alternative<Drain>(order.message)) {
     return keeper_->drain();
@@ -271,7 +202,7 @@ void Service::follow(Order& order) {
 void Service::leave() {
   for (int i = 0; i < 100 && keeper_->turn(now()); ++i) {
   }
-  publish();
+  requests_.publish();
   keeper_->flush();
   _exit(0);
 }
@@ -286,9 +217,9 @@ bool Service::work() {
   const bool due = keeper_->next_ns(moment) <= moment.mono_ns;
   if (!asked && !ended && !due && !again_) return false;
   again_ = keeper_->turn(moment);
-  publish();
-  requests_ = 0;
-  request_bytes_ = 0;
+  requests_.publish();
+  gathered_ = 0;
+  gathered_bytes_ = 0;
   chunk_ = chunk_used_ = 0;
   large_.clear();
   return true;
@@ -298,11 +229,10 @@ void Service::sleep() {
   Batch batch;
   const Claimer::Rest rest = claimer_.prepare_to_sleep(batch);
   if (rest == Claimer::Rest::won) {
-    Served& from = served(*batch.channel);
     claimer_.begin(batch, now_);
     moment_ = now();
-    for (std::uint32_t i = 0; i < batch.count; ++i) take(from, claimer_.claim(i));
-    requests_ += batch.count;
+    for (std::uint32_t i = 0; i < batch.count; ++i) take(*batch.channel, claimer_.claim(i));
+    gathered_ += batch.count;
     mine_.jobs.set(mine_.jobs.get() + batch.count);
   }
   if (rest != Claimer::Rest::may_sleep) return;

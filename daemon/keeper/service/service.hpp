@@ -19,6 +19,7 @@
 #include "worker/channel_table.hpp"
 #include "worker/claimer.hpp"
 #include "worker/order_link.hpp"
+#include "worker/served_requests.hpp"
 #include "worker/worker_process.hpp"
 
 namespace jobring::keeper {
@@ -32,19 +33,9 @@ class Service final : public Answers {
   [[noreturn]] void run();
 
  private:
-  // What is under way in a channel.
-  struct Served {
-    WorkerChannel* channel = nullptr;
-    std::uint64_t session = 0;
-    std::vector<StateWord> running;  // by slot; the zero word: nothing
-  };
-
   void answer(std::uint64_t token, std::string_view bytes) override;
   bool gather();
-  void take(Served& served, const Claim& claim);
-  void done(Served& served, std::uint32_t slot, Outcome outcome, std::string_view result);
-  void publish();
-  Served& served(WorkerChannel& channel);
+  void take(WorkerChannel& channel, const Claim& claim);
   char* room(std::size_t size);
 
   bool work();
@@ -59,21 +50,20 @@ class Service final : public Answers {
   UniqueFd lives_;  // held: no other daemon takes our store while we have it open
   ChannelTable channels_;
   Claimer claimer_;
+  ServedRequests requests_;
   WorkerEntry& mine_;
   std::unique_ptr<Channels> pools_;
   std::unique_ptr<Keeper> keeper_;
 
-  std::vector<Served> served_;  // by channel id
   // Copies of the requests of a turn.
   std::vector<std::unique_ptr<char[]>> chunks_, large_;
   std::size_t chunk_ = 0, chunk_used_ = 0;
   SpinPolicy spin_;
   std::uint64_t now_ = 0;  // CLOCK_MONOTONIC, nanoseconds, when we last looked
   std::uint64_t orders_followed_ns_ = 0;
-  std::uint32_t requests_ = 0;  // since the last turn
-  std::size_t request_bytes_ = 0;
-  WorkerChannel* unpublished_ = nullptr;  // its completion tail is to be moved
-  Now moment_{};                          // when the requests of this turn were first seen
+  std::uint32_t gathered_ = 0;  // requests since the last turn
+  std::size_t gathered_bytes_ = 0;
+  Now moment_{};  // when the requests of this turn were first seen
   bool asked_to_leave_ = false;
   bool again_ = true;  // the last turn left something to do
 };

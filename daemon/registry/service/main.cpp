@@ -1,31 +1,13 @@
 // jobring-registry: started by jobringd with its control socket in $JOBRING_WORKER_FD.
-#include <fcntl.h>
-#include <sys/socket.h>
-
-#include <cstdio>
-#include <cstdlib>
-
 #include "common/registry_pool.hpp"
 #include "daemon/registry/service/service.hpp"
-#include "worker/crash_report.hpp"
-#include "worker/leave.hpp"
+#include "worker/main_start.hpp"
 #include "worker/supervisor_link.hpp"
 
 int main() {
-  const char* named = std::getenv("JOBRING_WORKER_FD");
-  const int fd = named != nullptr ? std::atoi(named) : -1;
-  int type = 0;
-  socklen_t size = sizeof type;
-  if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) {
-    std::fprintf(stderr,
-                 "jobring-registry: started by jobringd, not by hand; see jobringd --help\n");
-    return 64;
-  }
-  fcntl(fd, F_SETFD, FD_CLOEXEC);
-  unsetenv("JOBRING_WORKER_FD");
-  std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  jobring::report_crashes();
-  jobring::leave_on_sigterm();
+  const int fd = jobring::take_control_fd("jobring-registry");
+  if (fd < 0) return 64;
+  jobring::prepare_process();
   jobring::SupervisorLink link{jobring::UniqueFd(fd)};
   jobring::WorkerProcess process;
   jobring::introduce(process, link, sizeof(jobring::RegistryPage));

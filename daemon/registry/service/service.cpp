@@ -13,7 +13,6 @@
 
 #include "common/clock.hpp"
 #include "common/registry_pool.hpp"
-#include "worker/completion.hpp"
 #include "worker/leave.hpp"
 #include "worker/spin.hpp"
 #include "worker/wait_set.hpp"
@@ -49,12 +48,6 @@ std::uint64_t real_time_ns() {
   return std::uint64_t(now.tv_sec) * 1'000'000'000 + std::uint64_t(now.tv_nsec);
 }
 
-// What the engine knows a request by: its place, for a slot has one at a time.
-static_assert(kSlotsMax <= 1u << 16);
-std::uint64_t request_id(std::uint32_t channel, std::uint32_t slot) {
-  return std::uint64_t(channel) << 16 | slot;
-}
-
 }  // namespace
 
 Service::Service(WorkerProcess& process, OrderLink& link)
@@ -62,6 +55,7 @@ Service::Service(WorkerProcess& process, OrderLink& link)
       epoll_(epoll_of(link)),
       channels_(link, process.segments, epoll_.get(), ChannelTable::Asking::later),
       claimer_(process, process.settings.index, channels_),
+      requests_(claimer_, channels_),
       mine_(claimer_.entry()) {
   watch_event(epoll_.get(), process.colleagues[process.settings.index].get());
   spin_.limit(process.settings.spin_ns);
@@ -103,20 +97,10 @@ void Service::await_sessions() {
 
 // ---- serving
 
-Service::Served& Service::served(WorkerChannel& channel) {
-  Served& served = served_[channel.id];
-  if (served.channel == nullptr) {
-    served.channel = &channel;
-    served.running.assign(channel.view.shape().slots, StateWord());
-  }
-  return served;
-}
-
 void Service::serve(const Batch& batch) {
-  Served& from = served(*batch.channel);
   const std::uint64_t begun = now_;
   claimer_.begin(batch, begun);
-  for (std::uint32_t i = 0; i < batch.count; ++i) take(from, claimer_.claim(i));
+  for (std::uint32_t i = 0; i < batch.count; ++i) take(*batch.channel, claimer_.claim(i));
   deliver();
   now_ = now_ns();
   claimer_.policy().ran(batch.count, now_ - begun);
@@ -124,77 +108,28 @@ void Service::serve(const Batch& batch) {
   mine_.busy_us.set(mine_.busy_us.get() + (now_ - begun) / 1000);
 }
 
-void Service::take(Served& from, const Claim& claim) {
-  WorkerChannel& channel = *from.channel;
-  Slot& slot = channel.view.slot(claim.index);
-  const StateWord running = claim.word.to(SlotState::running, claimer_.owner());
-  // seq_cst: the store half of "run, then look who wants it stopped" (Slot::kill_request).
-  if (!slot.move(claim.word, running, std::memory_order_seq_cst)) return;  // we were stopped
-  from.running[claim.index] = running;
-  slot.started_ns.set(now_);
-  const bool stop = slot.kill_request.load(std::memory_order_seq_cst) != 0;
-  if (stop) return refuse(from, claim.index, Outcome::killed, "cancelled before it was looked at");
-  // All that is read from the slot may change while we look, so it is copied, then checked.
-  const std::size_t size = slot.payload_len.get();
-  if (size > channel.view.shape().max_payload)
-    return refuse(from, claim.index, Outcome::bad_request, "its length makes no sense");
-  if (payload_.size() < size) payload_.resize(size);
-  std::memcpy(payload_.data(), channel.view.payload(claim.index, size), size);
-  const auto request = decode_registry_request({payload_.data(), size});
-  if (!request) return refuse(from, claim.index, Outcome::bad_request, request.error().line());
+void Service::take(WorkerChannel& channel, const Claim& claim) {
+  const auto taken = requests_.take(channel, claim, now_);
+  if (!taken) return;
+  if (payload_.size() < taken->size) payload_.resize(taken->size);
+  std::memcpy(payload_.data(), taken->payload, taken->size);
+  const auto request = decode_registry_request({payload_.data(), taken->size});
+  if (!request) return requests_.refuse(taken->token, Outcome::bad_request, request.error().line());
   Caller caller;
-  caller.request_id = request_id(channel.id, claim.index);
-  caller.session = from.session;
-  caller.slot = claim.index;
-  caller.generation = slot.queued_generation(claim.word);
-  caller.uid = channel.uid;
-  caller.gid = channel.gid;
-  caller.groups = &from.groups;
+  caller.request_id = taken->token;
+  caller.session = taken->session;
+  caller.slot = taken->slot;
+  caller.generation = taken->generation;
+  caller.uid = taken->uid;
+  caller.gid = taken->gid;
+  caller.groups = taken->groups;
   engine_->handle(caller, *request, std::int64_t(now_));
 }
 
 void Service::deliver() {
-  for (const Reply& reply : engine_->commit()) {
-    const std::uint64_t id = reply.request_id >> 16;
-    const auto slot = std::uint32_t(reply.request_id & 0xffff);
-    if (id >= served_.size() || served_[id].channel == nullptr) continue;
-    answer(served_[id], slot, reply.reply);
-  }
-  if (unpublished_ != nullptr) std::exchange(unpublished_, nullptr)->completions.move_tail();
-}
-
-void Service::answer(Served& to, std::uint32_t slot, const RegistryReply& reply) {
-  const std::size_t size = kRegistryReplyHead + reply.payload.size();
-  if (size > to.channel->view.shape().max_result)
-    return refuse(to, slot, Outcome::result_too_big, "the answer is longer than reply_max");
-  const std::string bytes = encode(reply);
-  std::memcpy(to.channel->view.result(slot, size), bytes.data(), size);
-  done(to, slot, Outcome::ok, size);
-}
-
-// For what is no request at all.
-void Service::refuse(Served& to, std::uint32_t slot, Outcome outcome, std::string_view why) {
-  const std::size_t size = std::min<std::size_t>(why.size(), to.channel->view.shape().max_result);
-  std::memcpy(to.channel->view.result(slot, size), why.data(), size);
-  done(to, slot, outcome, size);
-}
-
-void Service::done(Served& to, std::uint32_t index, Outcome outcome, std::size_t size) {
-  const StateWord running = std::exchange(to.running[index], StateWord());
-  if (!running.is(SlotState::running)) return;
-  WorkerChannel& channel = *to.channel;
-  Slot& slot = channel.view.slot(index);
-  slot.outcome.set(std::uint8_t(outcome));
-  slot.detail.set(0);
-  slot.worker.set(0);
-  slot.run_us.set(0);
-  slot.result_len.set(std::uint32_t(size));
-  if (outcome != Outcome::ok) mine_.failed.set(mine_.failed.get() + 1);
-  if (unpublished_ != nullptr && unpublished_ != &channel) unpublished_->completions.move_tail();
-  unpublished_ = &channel;
-  if (channel.broken) return;
-  if (!publish_done(channel, index, running, mine_))
-    channels_.report_broken(channel, "its completion queue makes no sense");
+  for (const Reply& reply : engine_->commit())
+    requests_.answer(reply.request_id, encode(reply.reply));
+  requests_.publish();
 }
 
 // ---- orders
@@ -206,27 +141,18 @@ void Service::follow_orders() {
 
 void Service::follow(Order& order) {
   if (const auto* closed = std::get_if<ChannelClosed>(&order.message)) {
-    if (closed->channel < served_.size()) served_[closed->channel] = {};
+    requests_.closed(*closed);
     engine_->session_ended(closed->session, std::int64_t(now_));
     deliver();
   } else if (const auto* mapped = std::get_if<ChannelMapped>(&order.message)) {
-    if (served_.size() <= mapped->channel) served_.resize(mapped->channel + 1);
-    served_[mapped->channel].session = mapped->session;
-    served_[mapped->channel].groups = mapped->groups;
+    requests_.mapped(*mapped);
   } else if (const auto* stop = std::get_if<StopJob>(&order.message)) {
-    cancel(*stop);
+    if (const auto request = requests_.stopped(*stop)) {
+      engine_->cancel(*request, std::int64_t(now_));
+      deliver();
+    }
   }
   channels_.follow(order);
-}
-
-void Service::cancel(const StopJob& order) {
-  if (order.channel >= served_.size()) return;
-  const Served& from = served_[order.channel];
-  if (from.channel == nullptr || order.slot >= from.running.size()) return;
-  const StateWord running = from.running[order.slot];
-  if (!running.is(SlotState::running) || running.generation() != order.generation) return;
-  engine_->cancel(request_id(order.channel, order.slot), std::int64_t(now_));
-  deliver();
 }
 
 // ---- waiting
