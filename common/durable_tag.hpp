@@ -7,6 +7,7 @@
 #pragma once
 
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -19,6 +20,27 @@ struct DurableTag {
   std::optional<std::int64_t> index{};
 
   bool operator==(const DurableTag&) const = default;
+};
+
+// As it stands in the slot. Ids have at most 15 digits, so it fits into a tag (kTagMax).
+class DurableTagText {
+ public:
+  explicit DurableTagText(const DurableTag& tag) {
+    char* const end = text_ + sizeof text_;
+    char* at = std::to_chars(text_, end, tag.id).ptr;
+    *at++ = '.';
+    at = std::to_chars(at, end, tag.attempt).ptr;
+    if (tag.index) {
+      *at++ = '.';
+      at = std::to_chars(at, end, *tag.index).ptr;
+    }
+    size_ = std::size_t(at - text_);
+  }
+  std::string_view view() const { return {text_, size_}; }
+
+ private:
+  char text_[56];
+  std::size_t size_;
 };
 
 inline std::optional<DurableTag> parse_durable_tag(std::string_view text) {

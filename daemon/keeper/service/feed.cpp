@@ -1,8 +1,8 @@
 #include "daemon/keeper/service/feed.hpp"
 
 #include <algorithm>
-#include <charconv>
 
+#include "common/durable_tag.hpp"
 #include "common/exec_codec.hpp"
 #include "common/limits.hpp"
 
@@ -17,30 +17,6 @@ constexpr std::int64_t kWornAgain = 1'000;       // ms
 std::uint64_t route_name(std::uint32_t pool, std::uint32_t uid) {
   return std::uint64_t(pool) << 32 | uid;
 }
-
-// "<id>.<attempt>", perhaps with more behind another dot.
-bool read_tag(std::string_view tag, JobId& id, std::uint32_t& attempt) {
-  const char* end = tag.data() + tag.size();
-  const auto first = std::from_chars(tag.data(), end, id);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return false;
-  const auto second = std::from_chars(first.ptr + 1, end, attempt);
-  return second.ec == std::errc() && (second.ptr == end || *second.ptr == '.') && id != 0;
-}
-
-struct Tag {
-  char text[64];
-  std::size_t size;
-  Tag(JobId id, std::uint32_t attempt, std::optional<std::int64_t> index) {
-    char* at = std::to_chars(text, text + sizeof text, id).ptr;
-    *at++ = '.';
-    at = std::to_chars(at, text + sizeof text, attempt).ptr;
-    if (index) {
-      *at++ = '.';
-      at = std::to_chars(at, text + sizeof text, *index).ptr;
-    }
-    size = std::size_t(at - text);
-  }
-};
 
 }  // namespace
 
@@ -151,20 +127,20 @@ Result<void> Feed::adopt(Store& store, std::span<const Kept> channels, Clock clo
     std::stable_partition(slots.begin(), slots.end(),
                           [](const PoolChannel::Adopted& slot) { return !slot.done; });
     for (const PoolChannel::Adopted& slot : slots) {
-      JobId id = 0;
-      std::uint32_t attempt = 0;
       if (slot.slot >= route.flights.size()) continue;
       ++route.used;
-      const auto found = read_tag(slot.tag, id, attempt) ? runs.find(id) : runs.end();
-      if (found == runs.end() || found->second.attempt != attempt) {
+      const auto tag = parse_durable_tag(slot.tag);
+      const auto found = tag ? runs.find(tag->id) : runs.end();
+      if (found == runs.end() || found->second.attempt != tag->attempt) {
         // It has ended, as we know; if it has not, nobody waits for it.
         if (!slot.done && !route.channel->withdraw(slot.slot)) route.channel->kill(slot.slot, 9);
         continue;
       }
+      const JobId id = tag->id;
       auto record = store.show(id);
       if (!record) return record.error();
       if (!*record) continue;
-      Flight flight = flight_of((*record)->job.spec, id, attempt, found->second.base);
+      Flight flight = flight_of((*record)->job.spec, id, tag->attempt, found->second.base);
       if (found->second.stop_wanted) flight.fate = Flight::Fate::cancelled;
       route.flights[slot.slot] = std::move(flight);
       places_[id] = {*opened, slot.slot};
@@ -307,11 +283,11 @@ void Feed::hand_out(std::uint32_t p, const Taken& job, Clock clock, std::int64_t
   if (!payload_of(job, payload))
     return end_unbegun(flight, at, Outcome::bad_request, JobState::dead,
                        "its command makes no sense", clock);
-  const Tag tag(job.id, job.attempt, job.spec.index);
+  const DurableTagText tag({job.id, job.attempt, job.spec.index});
   Put put;
   put.handler = job.spec.handler;
   put.payload = payload;
-  put.tag = {tag.text, tag.size};
+  put.tag = tag.view();
   put.timeout_ms = job.spec.timeout_ms;
   if (job.spec.deadline_ms != 0)
     put.start_within_ms =
