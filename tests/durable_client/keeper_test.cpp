@@ -47,16 +47,6 @@ Command shell(const std::string& line) {
   return {.argv = {"sh", "-c", line}};
 }
 
-template <class Done>
-void loop_until(const DurableJobs& jobs, const Done& done) {
-  Pool pool = jobs.pool();
-  pollfd readable{pool.fd(), POLLIN, 0};
-  while (!done()) {
-    REQUIRE(poll(&readable, 1, 60'000) == 1);
-    pool.poll();
-  }
-}
-
 bool is_running(DurableJobs& jobs, JobId id) {
   return eventually([&] { return jobs.show(id)->state == JobState::running; });
 }

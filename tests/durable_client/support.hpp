@@ -2,6 +2,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include <string>
 #include <vector>
@@ -41,6 +42,17 @@ class FakeKeeper {
   Client client;
   DurableJobs jobs;
 };
+
+// As an event loop does: sleeps on the descriptor, polls.
+template <class Done>
+void loop_until(const DurableJobs& jobs, const Done& done) {
+  Pool pool = jobs.pool();
+  pollfd readable{pool.fd(), POLLIN, 0};
+  while (!done()) {
+    REQUIRE(poll(&readable, 1, 60'000) == 1);
+    pool.poll();
+  }
+}
 
 // Runs it; the kind of the DurableError or Exception that it throws.
 template <class Run>

@@ -14,17 +14,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// As an event loop does: sleeps on the descriptor, polls.
-template <class Done>
-void loop_until(const DurableJobs& jobs, const Done& done) {
-  Pool pool = jobs.pool();
-  pollfd readable{pool.fd(), POLLIN, 0};
-  while (!done()) {
-    REQUIRE(poll(&readable, 1, 60'000) == 1);
-    pool.poll();
-  }
-}
-
 std::vector<DurableFuture> submit_many(DurableJobs& jobs, std::size_t count) {
   std::vector<DurableFuture> futures;
   for (const SubmitAnswer& answer :

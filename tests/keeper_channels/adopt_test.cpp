@@ -13,13 +13,6 @@ using namespace jobring::test;
 
 namespace {
 
-KeptChannel open(KeeperHouse& house, const std::shared_ptr<detail::ClientCore>& core) {
-  auto kept = open_kept(core, "default", getuid(), getgid());
-  REQUIRE_MESSAGE(kept.ok(), (kept ? "" : kept.error().line()));
-  (void)house;
-  return std::move(*kept);
-}
-
 JobRef submit(KeeperHouse& house, KeptChannel& kept, const std::string& id,
               const std::string& hold = "") {
   JobOptions options;
@@ -60,7 +53,7 @@ TEST_CASE("the next keeper finds jobs that wait or run or have ended") {
   house.start_keeper();
   auto core = house.borrow();
   CHECK(house.told() == "1 pools");
-  auto first = std::make_unique<KeptChannel>(open(house, core));
+  auto first = std::make_unique<KeptChannel>(open_ours(core));
   CHECK(first->fresh);
   const JobRef ended = submit(house, *first, "1");
   REQUIRE(eventually([&] { return first->channel.wait(std::chrono::milliseconds(10)); }));
@@ -74,7 +67,7 @@ TEST_CASE("the next keeper finds jobs that wait or run or have ended") {
   core = house.borrow();
   CHECK(house.told() ==
         "1 pools,default:" + std::to_string(getuid()) + ":" + std::to_string(getgid()));
-  KeptChannel second = open(house, core);
+  KeptChannel second = open_ours(core);
   CHECK(!second.fresh);
   REQUIRE(second.adopted.size() == 3);
   CHECK(second.channel.outstanding() == 3);
@@ -103,7 +96,7 @@ TEST_CASE("workers go on with what waits while there is no keeper") {
   KeeperHouse house;
   house.start_keeper();
   auto core = house.borrow();
-  auto first = std::make_unique<KeptChannel>(open(house, core));
+  auto first = std::make_unique<KeptChannel>(open_ours(core));
   for (int id = 1; id <= 50; ++id) submit(house, *first, std::to_string(id));
   house.kill_keeper();
   first.reset();
@@ -113,7 +106,7 @@ TEST_CASE("workers go on with what waits while there is no keeper") {
     return std::count(notes.begin(), notes.end(), '\n') == 50;
   }));
   core = house.borrow();
-  KeptChannel second = open(house, core);
+  KeptChannel second = open_ours(core);
   CHECK(second.adopted.size() == 50);
   CHECK(reap(second, 50).size() == 50);
 }
@@ -122,7 +115,7 @@ TEST_CASE("a job that was put into a slot and not published is withdrawn") {
   KeeperHouse house;
   house.start_keeper();
   auto core = house.borrow();
-  auto first = std::make_unique<KeptChannel>(open(house, core));
+  auto first = std::make_unique<KeptChannel>(open_ours(core));
   JobOptions options;
   options.tag = "1.1";
   REQUIRE(first->channel.prepare(first->channel.handler("note"), house.payload("1"), 0, options));
@@ -130,7 +123,7 @@ TEST_CASE("a job that was put into a slot and not published is withdrawn") {
   first.reset();
   core.reset();
   core = house.borrow();
-  KeptChannel second = open(house, core);
+  KeptChannel second = open_ours(core);
   CHECK(second.adopted.empty());
   CHECK(second.channel.outstanding() == 0);
   submit(house, second, "2");
@@ -142,7 +135,7 @@ TEST_CASE("an ending that the keeper had seen and not given back comes again") {
   KeeperHouse house;
   house.start_keeper();
   auto core = house.borrow();
-  auto first = std::make_unique<KeptChannel>(open(house, core));
+  auto first = std::make_unique<KeptChannel>(open_ours(core));
   const JobRef job = submit(house, *first, "1");
   REQUIRE(first->channel.wait(std::chrono::seconds(10)));
   REQUIRE(first->channel.reap().size() == 1);
@@ -150,7 +143,7 @@ TEST_CASE("an ending that the keeper had seen and not given back comes again") {
   first.reset();
   core.reset();
   core = house.borrow();
-  KeptChannel second = open(house, core);
+  KeptChannel second = open_ours(core);
   REQUIRE(second.adopted.size() == 1);
   CHECK(second.adopted[0].state == AdoptedJob::State::done);
   CHECK(reap(second, 1).at(job.slot).second == "noted 1");
@@ -167,7 +160,7 @@ TEST_CASE("a job that was published runs although the keeper died before it told
   KeeperHouse house;
   house.start_keeper();
   auto core = house.borrow();
-  auto first = std::make_unique<KeptChannel>(open(house, core));
+  auto first = std::make_unique<KeptChannel>(open_ours(core));
   JobOptions options;
   options.tag = "1.1";
   REQUIRE(first->channel.prepare(first->channel.handler("note"), house.payload("1"), 0, options));
@@ -180,7 +173,7 @@ TEST_CASE("a job that was published runs although the keeper died before it told
   core.reset();
   CHECK(eventually([&] { return house.notes() == "1\n"; }));
   core = house.borrow();
-  KeptChannel second = open(house, core);
+  KeptChannel second = open_ours(core);
   REQUIRE(second.adopted.size() == 1);
   CHECK(reap(second, 1).begin()->second.second == "noted 1");
 }
@@ -189,7 +182,7 @@ TEST_CASE("an adopted job can be withdrawn or killed") {
   KeeperHouse house(KeeperHouse::noting_pool(1));
   house.start_keeper();
   auto core = house.borrow();
-  auto first = std::make_unique<KeptChannel>(open(house, core));
+  auto first = std::make_unique<KeptChannel>(open_ours(core));
   submit(house, *first, "1", "never");
   REQUIRE(eventually([&] { return house.notes() == "1\n"; }));
   submit(house, *first, "2");
@@ -197,7 +190,7 @@ TEST_CASE("an adopted job can be withdrawn or killed") {
   first.reset();
   core.reset();
   core = house.borrow();
-  KeptChannel second = open(house, core);
+  KeptChannel second = open_ours(core);
   REQUIRE(second.adopted.size() == 2);
   const JobRef running = find(second, "1.1")->job, waiting = find(second, "2.1")->job;
   CHECK(second.channel.cancel(waiting));
@@ -213,7 +206,7 @@ TEST_CASE("a channel that its keeper has closed is fresh when it is opened again
   KeeperHouse house;
   house.start_keeper();
   auto core = house.borrow();
-  auto first = std::make_unique<KeptChannel>(open(house, core));
+  auto first = std::make_unique<KeptChannel>(open_ours(core));
   submit(house, *first, "1", "never");
   REQUIRE(eventually([&] { return house.notes() == "1\n"; }));
   first->close();

@@ -79,4 +79,12 @@ unsigned char* channel_memory() {
   throw std::runtime_error("no channel");
 }
 
+KeptChannel open_ours(const std::shared_ptr<detail::ClientCore>& core) {
+  auto kept = open_kept(core, "default", getuid(), getgid());
+  if (!kept) throw std::runtime_error(kept.error().line());
+  return std::move(*kept);
+}
+
+LentChannel::LentChannel() : core((house.start_keeper(), house.borrow())), kept(open_ours(core)) {}
+
 }  // namespace jobring::test

@@ -49,4 +49,15 @@ class KeeperHouse {
 // Where this process has mapped the one channel of pool "default" that it has open.
 unsigned char* channel_memory();
 
+// The kept channel of pool "default" for ourselves; it must be had.
+KeptChannel open_ours(const std::shared_ptr<detail::ClientCore>& core);
+
+// A house whose keeper we are, with that channel.
+struct LentChannel {
+  LentChannel();
+  KeeperHouse house;
+  std::shared_ptr<detail::ClientCore> core;
+  KeptChannel kept;
+};
+
 }  // namespace jobring::test

@@ -71,12 +71,10 @@ TEST_CASE("a state directory belongs to one daemon at a time") {
 }
 
 TEST_CASE("whoever may run a durable job holds the lock and commands do not") {
-  KeeperHouse house;
-  house.start_keeper();
-  auto core = house.borrow();
-  auto kept = open_kept(core, "default", getuid(), getgid());
-  REQUIRE(kept.ok());
-  const pid_t left = leave_process(house, *kept);
+  LentChannel lent;
+  KeeperHouse& house = lent.house;
+  KeptChannel& kept = lent.kept;
+  const pid_t left = leave_process(house, kept);
   // Where else is it open than in daemon and workers?
   const auto holds = [&](pid_t pid) {
     std::error_code ignored;
@@ -93,18 +91,16 @@ TEST_CASE("whoever may run a durable job holds the lock and commands do not") {
   for (const pid_t worker : house.daemon().workers())
     workers += worker != house.keeper() && holds(worker);
   CHECK(workers >= 1);
-  kept->close();
+  kept.close();
 }
 
 TEST_CASE("what a handler of a dead daemon has forked is waited for and then ended") {
-  KeeperHouse house;
-  house.start_keeper();
-  auto core = house.borrow();
-  auto kept = open_kept(core, "default", getuid(), getgid());
-  REQUIRE(kept.ok());
+  LentChannel lent;
+  KeeperHouse& house = lent.house;
+  KeptChannel& kept = lent.kept;
   // It does not care for SIGTERM, and has the lock from its worker.
-  REQUIRE(kept->channel.prepare(kept->channel.handler("fork"), house.file("child"), 0));
-  kept->channel.submit();
+  REQUIRE(kept.channel.prepare(kept.channel.handler("fork"), house.file("child"), 0));
+  kept.channel.submit();
   REQUIRE(eventually([&] { return read_file(house.file("child")).ends_with('\n'); }));
   const pid_t child = std::stoi(read_file(house.file("child")));
   house.daemon().signal(SIGKILL);
@@ -121,12 +117,10 @@ TEST_CASE("what a handler of a dead daemon has forked is waited for and then end
 }
 
 TEST_CASE("a daemon that dies by SIGKILL leaves nothing of its durable jobs to the next") {
-  KeeperHouse house;
-  house.start_keeper();
-  auto core = house.borrow();
-  auto kept = open_kept(core, "default", getuid(), getgid());
-  REQUIRE(kept.ok());
-  const pid_t left = leave_process(house, *kept);
+  LentChannel lent;
+  KeeperHouse& house = lent.house;
+  KeptChannel& kept = lent.kept;
+  const pid_t left = leave_process(house, kept);
   house.daemon().signal(SIGKILL);
   house.daemon().wait_end();
   const Daemon next(KeeperHouse::noting_pool(1), on(house.file("state")));
@@ -135,12 +129,10 @@ TEST_CASE("a daemon that dies by SIGKILL leaves nothing of its durable jobs to t
 }
 
 TEST_CASE("what a dead daemon's durable job has left running is ended before there is a keeper") {
-  KeeperHouse house;
-  house.start_keeper();
-  auto core = house.borrow();
-  auto kept = open_kept(core, "default", getuid(), getgid());
-  REQUIRE(kept.ok());
-  const pid_t left = leave_process(house, *kept);
+  LentChannel lent;
+  KeeperHouse& house = lent.house;
+  KeptChannel& kept = lent.kept;
+  const pid_t left = leave_process(house, kept);
   // All at once: nobody is there to end what the command has started.
   const auto workers = house.daemon().workers();
   house.daemon().signal(SIGSTOP);

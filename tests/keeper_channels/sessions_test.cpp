@@ -72,15 +72,13 @@ TEST_CASE("a command in a kept channel runs as its user") {
 }
 
 TEST_CASE("an attached job and a kept channel do not see each other") {
-  KeeperHouse house;
-  house.start_keeper();
-  auto core = house.borrow();
-  auto kept = open_kept(core, "default", getuid(), getgid());
-  REQUIRE(kept.ok());
+  LentChannel lent;
+  KeeperHouse& house = lent.house;
+  KeptChannel& kept = lent.kept;
   JobOptions options;
   options.tag = "7.1";
-  REQUIRE(kept->channel.prepare(kept->channel.handler("note"), house.payload("7"), 0, options));
-  kept->channel.submit();
+  REQUIRE(kept.channel.prepare(kept.channel.handler("note"), house.payload("7"), 0, options));
+  kept.channel.submit();
   {
     Client client = house.daemon().connect();
     Channel own = client.channel("default");
@@ -89,6 +87,6 @@ TEST_CASE("an attached job and a kept channel do not see each other") {
     REQUIRE(own.wait(std::chrono::seconds(10)));
     CHECK(own.reap().size() == 1);
   }
-  REQUIRE(kept->channel.wait(std::chrono::seconds(10)));
-  CHECK(kept->channel.reap().size() == 1);
+  REQUIRE(kept.channel.wait(std::chrono::seconds(10)));
+  CHECK(kept.channel.reap().size() == 1);
 }
