@@ -1,6 +1,7 @@
 // SIGKILL of the keeper, of workers, of the daemon and of all of them at random moments under load:
 // what was acknowledged is found again and comes to its end, nothing runs twice at a time, and
-// attempts are counted. $JOBRING_DURABLE_KILLS says how many kills (24).
+// attempts are counted. $JOBRING_DURABLE_KILLS says how many kills (24), $JOBRING_DURABLE_EVERYBODY
+// that each is of all of them at once.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -21,6 +22,7 @@ TEST_CASE("what was acknowledged survives the death of everybody at any moment")
   std::mt19937_64 random(seed);
   const char* set = std::getenv("JOBRING_DURABLE_KILLS");
   const int kills = set != nullptr ? std::atoi(set) : 24;
+  const bool only_everybody = std::getenv("JOBRING_DURABLE_EVERYBODY") != nullptr;
   DurableHouse house(
       R"({"default": {"workers": 2, "modules": [")" + test_module("durable_note") + R"("]}})",
       R"(, "lost_limit": 1000)");
@@ -63,7 +65,7 @@ TEST_CASE("what was acknowledged survives the death of everybody at any moment")
           asked.push_back(jobs.start_submit(batch));
         }
         std::this_thread::sleep_for(std::chrono::microseconds(random() % 30'000));
-        switch (random() % 8) {
+        switch (only_everybody ? 5 : random() % 8) {
           case 0:
           case 1:
           case 2:
