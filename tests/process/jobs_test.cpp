@@ -139,7 +139,8 @@ TEST_CASE("a job that is not started by its deadline is not started") {
 }
 
 TEST_CASE("higher priorities go first, the lowest is not starved") {
-  Daemon daemon(pools_with("faulty", 1));
+  // One look in 32 starts at the lowest priority; a look finds a batch, so batches of one job.
+  Daemon daemon(pools_with("faulty", 1, R"(, "batch": 1)"));
   Client client = daemon.connect();
   Channel channel = client.channel();
   const auto sleep = channel.handler("sleep_ms"), echo = channel.handler("echo");
