@@ -7,6 +7,47 @@
 
 namespace jobring::keeper {
 
+// Those that no row tells of. `count`: of each live job.
+void SqliteStore::check_packs(const std::function<void(std::string)>& say,
+                              const std::function<void(JobId, std::uint32_t)>& count) {
+  Statement rows, row;
+  rows.prepare(db_, "SELECT DISTINCT k >> 48 FROM pack");
+  row.prepare(db_, "SELECT 1 FROM job WHERE id=?");
+  while (rows.step())
+    if (rows.number(0) < 1 || rows.number(0) >= std::int64_t(pools_.size()))
+      say("a pack names no pool");
+  std::set<JobId> seen;
+  for (std::uint32_t pool = 1; pool < pools_.size(); ++pool) {
+    Pack pack;
+    JobId last = 0;
+    for (JobId from = 1; packs_.first(pool, from, kJobIdMax, pack); from = pack.last() + 1) {
+      const std::string name = "the pack at job " + std::to_string(pack.first);
+      if (pack.first <= last) say(name + " covers jobs of the one before");
+      last = pack.last();
+      if (last >= next_job_) say(name + " has jobs to come");
+      for (std::uint64_t left = pack.live; left != 0; left &= left - 1) {
+        const JobId id = pack.first + JobId(std::countr_zero(left));
+        JobSpec spec;
+        if (!decode(packed_row(id, pool), pack.spec(id), spec, nullptr)) {
+          db_.forgive();
+          say("job " + std::to_string(id) + " makes no sense");
+        }
+        row.bind(1, std::int64_t(id));
+        if (row.step()) {
+          row.reset();
+          say("job " + std::to_string(id) + " is in a pack and has a row");
+        }
+        if (!seen.insert(id).second) say("job " + std::to_string(id) + " is in two packs");
+        count(id, pool);
+      }
+    }
+  }
+  if (!db_.ok()) {
+    say(db_.error()->what);
+    db_.forgive();
+  }
+}
+
 Result<std::vector<std::string>> SqliteStore::check() {
   std::vector<std::string> wrong;
   if (in_turn_) return Error{Errc::internal, "the store: check within a turn", {}, {}};
@@ -51,7 +92,8 @@ Result<std::vector<std::string>> SqliteStore::check() {
     }
     ++blocks[Zones::block(row.id)][{row.pool, int(row.state)}];
     JobSpec spec;
-    if (row.state == JobState::running || !decode(row, raw_spec(all, row), spec, nullptr)) {
+    if (row.state == JobState::running ||
+        !decode(row, spec_bytes(row, all.bytes(kSpecColumn)), spec, nullptr)) {
       db_.forgive();
       say(name + " makes no sense");
       continue;
@@ -83,6 +125,9 @@ Result<std::vector<std::string>> SqliteStore::check() {
     if (row.unmet > all.number(13)) say(name + " waits for more jobs than tell it");
     if (is_ended(row.state) && row.due <= 0) say(name + " has ended and will never be forgotten");
   }
+  check_packs(say, [&](JobId id, std::uint32_t pool) {
+    ++blocks[Zones::block(id)][{pool, int(JobState::ready)}];
+  });
   Statement zones;
   zones.prepare(db_, "SELECT block, counts FROM zone");
   std::vector<ZoneCount> counts;

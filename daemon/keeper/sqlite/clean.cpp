@@ -25,7 +25,7 @@ bool SqliteStore::clean(std::uint32_t most) {
     } else if (zones_.last_expiry() == 0 || zones_.last_expiry() > now_.steady_ms) {
       return false;
     }
-    std::vector<Row> old;
+    std::vector<Row> old;  // none of them in a pack: they have ended
     std::int64_t next = 0;
     scan_up_.bind(1, block * Zones::kJobs).bind(2, (block + 1) * Zones::kJobs - 1);
     while (scan_up_.step()) {
@@ -114,10 +114,8 @@ bool SqliteStore::import_job(const JobRecord& record) {
   own.group = 0;
   buffer_.clear();
   encode_spec(buffer_, own, {s.submitted_ms, s.dependencies, elsewhere});
-  insert_.bind(1, id).bind(2, std::int64_t(row.state)).bind(3, row.pool).bind_sparse(4, row.tries);
-  insert_.bind_sparse(5, row.due).bind_sparse(6, row.priority).bind_sparse(7, row.flags);
-  insert_.bind_sparse(8, row.base).bind_sparse(9, row.unmet).bind_null(10).bind(11, buffer_);
-  insert_.bind_null(12).run();
+  const std::string_view stored = buffer_;
+  insert_row(row, &stored, nullptr);
   next_job_ = std::max(next_job_, row.id + 1);
   enter(row);
   changed(row);

@@ -1,10 +1,12 @@
 // The SQLite engine's one class. Its parts stand in files of their own, in the order of a job's
-// life: open, turn, submit, take, finish, wake, verbs, then scan, show, clean, import, check.
+// life: open, turn, submit, take, finish, wake, verbs, then walk, scan, show, clean, import, check.
 // rows.cpp has what they share.
 //
 // Where a job is (docs/durable.md has the picture):
-// 1. Its row in `job` says its state; a job in running_ has the row of a ready one.
-// 2. A ready job that does not run is in exactly one of ready, ranked and parked.
+// 1. Its row in `job` says its state; a job in running_ has the row of a ready one. A plain job
+// that
+//    is ready or runs may be in a pack instead (packs.hpp).
+// 2. A ready job with a row that does not run is in exactly one of ready, ranked and parked.
 // 3. A delayed or failed job with a due time has one timer; one without waits for jobs only.
 // 4. zones_ counts rows by pool and state.
 // 5. If jobs of a concurrency key are parked in a pool, then one of that key runs, or one of that
@@ -20,6 +22,7 @@
 
 #include "common/keeper/job_codec.hpp"
 #include "daemon/keeper/sqlite/in_flight.hpp"
+#include "daemon/keeper/sqlite/packs.hpp"
 #include "daemon/keeper/sqlite/sqlite_store.hpp"
 #include "daemon/keeper/sqlite/zones.hpp"
 
@@ -89,6 +92,7 @@ class SqliteStore final : public Store {
     kParked = 1 << 9,
     kMember = 1 << 10,  // its specification is its group's
     kDeadlined = 1 << 11,
+    kPacked = 1 << 12,  // in a pack; never written
   };
   enum TimerKind { kDueReal = 0, kDueSteady = 1, kDeadline = 2 };
 
@@ -112,17 +116,32 @@ class SqliteStore final : public Store {
     std::uint32_t uid = 0;
     std::int64_t first = 0, step = 1;
   };
-  // A statement that reads `kColumns` of jobs.
+  // A statement that reads all columns of jobs.
   static constexpr int kSpecColumn = 10, kLastColumn = 11;
+  // A job as it is stored. The views are of what it was read from.
+  struct Found {
+    Row row;
+    std::string_view spec, last;
+  };
 
   // rows.cpp
   // Concurrency keys are of one uid, as unique ones.
   static std::string key_of(const JobSpec& spec) {
     return std::to_string(spec.uid) + ' ' + std::string(spec.concurrency_key);
   }
-  Row row_of(Statement& s) const;
+  static Row row_of(Statement& s);
+  static Row packed_row(JobId id, std::uint32_t pool);
+  // Of the job that `s` stands on.
+  Found found_at(Statement& s);
   bool load_row(JobId id, Row& row);  // false: not there
-  void save(const Row& row);
+  // A copy, valid until the next call.
+  bool find(JobId id, Found& found);
+  // Its small columns. One that was in a pack gets a row, and the row knows.
+  void save(Row& row);
+  // From its pack into a row as `row` says, in which it is no longer packed.
+  void unpack(const Row& row, const std::string_view* last);
+  // A new row. `spec`: null of members; `last`: null of those that have not ended.
+  void insert_row(const Row& row, const std::string_view* spec, const std::string_view* last);
   void changed(const Row& row, bool removed = false) {
     // A damaged row may name any pool.
     const std::string_view pool =
@@ -135,8 +154,8 @@ class SqliteStore final : public Store {
   void fetch_parked(std::string_view key, std::uint32_t pool);
   void fetch_parked_everywhere(std::string_view key);
   JobState waiting_state(const Row& row) const;
-  // The stored specification of what `s` stands on: a view into `s` or group_spec_.
-  std::string_view raw_spec(Statement& s, const Row& row);
+  // `stored`, or of a member its group's: a view into group_spec_.
+  std::string_view spec_bytes(const Row& row, std::string_view stored);
   // Views into `bytes`. False: damaged.
   bool decode(const Row& row, std::string_view bytes, JobSpec& spec, bool* payload_elsewhere);
   // Reads the specification of a job by itself, without a long payload; valid until the next call.
@@ -168,6 +187,7 @@ class SqliteStore final : public Store {
   Submitted claim_key(const JobSpec& spec, JobId id);
   void insert(Row& row, const JobSpec& spec, std::string_view blob);
   void schedule(Row& row, const JobSpec& spec);
+  bool plain(const JobSpec& spec) const;
 
   // finish.cpp
   // An ended job: everything but its row, which has its new state already.
@@ -189,6 +209,35 @@ class SqliteStore final : public Store {
   // verbs.cpp
   bool apply_one(Verb verb, const Edit& edit, Row row, Applied& applied);
 
+  // walk.cpp
+  // The jobs of [from, to] in the order of their ids. One at a time, and nothing may change.
+  class Walk {
+   public:
+    Walk(SqliteStore& store, JobId from, JobId to, bool down);
+    ~Walk();
+    Walk(const Walk&) = delete;
+    Walk& operator=(const Walk&) = delete;
+    // False: that was all. The views are valid until the next call.
+    bool next(Found& found);
+
+   private:
+    struct Lane {
+      Pack pack{};  // live: what is left of it
+      JobId next(bool down) const;
+    };
+    enum class Shown { nothing, row, pack };
+    bool fetch(Lane& lane, std::uint32_t pool, JobId from, JobId to);
+
+    SqliteStore& store_;
+    Statement& rows_;
+    JobId from_, to_;
+    bool down_, row_there_ = false;
+    std::vector<Lane> lanes_{};  // of the pools that have packs here
+    Shown shown_ = Shown::nothing;
+    std::size_t lane_ = 0;
+    JobId found_ = 0;
+  };
+
   // scan.cpp
   struct Range {
     JobId from = 1, to = kJobIdMax;
@@ -196,13 +245,17 @@ class SqliteStore final : public Store {
   };
   // Calls `visit` for the jobs that fit, until it says no. Returns where to go on, 0: at the end.
   JobId scan(const Selector& which, Range range, std::uint32_t budget,
-             const std::function<bool(Statement&, const Row&)>& visit);
-  bool fits(const Selector& which, std::uint32_t pool, Statement& s, const Row& row);
+             const std::function<bool(const Found&)>& visit);
+  bool fits(const Selector& which, std::uint32_t pool, const Found& job);
   bool zone_fits(const std::vector<ZoneCount>& zone, const Selector& which,
                  std::uint32_t pool) const;
 
+  // check.cpp
+  void check_packs(const std::function<void(std::string)>& say,
+                   const std::function<void(JobId, std::uint32_t)>& count);
+
   // show.cpp
-  JobView view_of(Statement& s, const Row& row);
+  JobView view_of(const Found& job);
   template <class T>
   Result<T> reading(T value);
 
@@ -210,6 +263,7 @@ class SqliteStore final : public Store {
   Database db_;
   Zones zones_;
   InFlight in_flight_;
+  Packs packs_;
   std::unordered_map<std::string, std::uint32_t> key_use_;  // how many of a key run
   std::map<std::string, std::uint32_t, std::less<>> pools_by_name_;
   std::deque<Pool> pools_;                   // by id; 0 is none; their names stay where they are
@@ -230,7 +284,7 @@ class SqliteStore final : public Store {
   std::vector<Change> changes_;
   std::vector<Submitted> answers_;
   std::vector<Dependency> waits_, resolved_;
-  std::string buffer_, group_spec_, spec_copy_;
+  std::string buffer_, group_spec_, spec_copy_, last_copy_;
   JobId group_spec_of_ = 0;
   JobSpec scratch_;
 

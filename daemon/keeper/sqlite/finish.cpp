@@ -71,7 +71,7 @@ void SqliteStore::finish_one(InFlight::Entry& entry, const Ending& ending) {
 // Its row: the state, the last attempt, the result, and when it may be forgotten.
 void SqliteStore::write_end(const Row& row, const Attempt& attempt, std::string_view result,
                             std::uint64_t keep_ms) {
-  std::uint32_t flags = row.flags & ~std::uint32_t(kBigResult | kParked | kRealDue);
+  std::uint32_t flags = row.flags & ~std::uint32_t(kBigResult | kParked | kRealDue | kPacked);
   if (result.size() > kInlineMax) {
     flags |= kBigResult;
     put_big_.bind(1, std::int64_t(row.id) << 1 | 1).bind(2, result).run();
@@ -80,8 +80,16 @@ void SqliteStore::write_end(const Row& row, const Attempt& attempt, std::string_
   const std::int64_t expiry = expiry_of(keep_ms);
   buffer_.clear();
   encode_ending(buffer_, attempt, result);
-  save_end_.bind(1, std::int64_t(row.state)).bind_sparse(2, row.tries).bind(3, expiry);
-  save_end_.bind_sparse(4, flags).bind(5, buffer_).bind(6, std::int64_t(row.id)).run();
+  if (row.has(kPacked)) {
+    Row ended = row;
+    ended.flags = flags;
+    ended.due = expiry;
+    const std::string_view last = buffer_;
+    unpack(ended, &last);
+  } else {
+    save_end_.bind(1, std::int64_t(row.state)).bind_sparse(2, row.tries).bind(3, expiry);
+    save_end_.bind_sparse(4, flags).bind(5, buffer_).bind(6, std::int64_t(row.id)).run();
+  }
   zones_.expires(row.id, expiry);
 }
 
@@ -159,6 +167,7 @@ void SqliteStore::progress(std::span<const Progress> reports) {
       if (!load_row(report.id, row)) return db_.damaged("a running job is not there");
       row.flags = entry->flags |= kNoted;
       save(row);
+      entry->flags = row.flags;
     }
     buffer_.clear();
     encode_progress(buffer_, report);

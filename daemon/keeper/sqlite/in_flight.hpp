@@ -15,6 +15,8 @@
 
 namespace jobring::keeper {
 
+struct Pack;
+
 class InFlight {
  public:
   struct Entry {
@@ -26,6 +28,7 @@ class InFlight {
     std::uint32_t pool = 0, flags = 0, base = 0;
     std::int32_t priority = 0;
     JobId group = 0;
+    Pack* pack = nullptr;  // it is in
     std::uint64_t keep_ms = kKeepDefault;
     std::string key{};  // of concurrency
   };

@@ -59,6 +59,7 @@ Result<void> SqliteStore::open() {
 void SqliteStore::prepare() {
   zones_.prepare(db_);
   in_flight_.prepare(db_);
+  packs_.prepare(db_);
   const auto p = [&](Statement& s, const char* sql) { s.prepare(db_, sql); };
   p(insert_, "INSERT INTO job(" JOB_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)");
   p(get_row_, "SELECT " JOB_COLUMNS " FROM job WHERE id = ?");
@@ -160,13 +161,23 @@ bool SqliteStore::load() {
     pools_by_name_.emplace(name, std::uint32_t(pools_.size()));
     pools_.push_back({name, pools.number(2) != 0});
   }
+  packs_.load(std::uint32_t(pools_.size() - 1));
   in_flight_.load(db_);
   in_flight_.each([&](InFlight::Entry& entry) { load_entry(entry); });
   next_job_ = JobId(std::max({db_.number("SELECT value FROM meta WHERE key = 'next_job'", 1),
                               db_.number("SELECT max(id) FROM job") + 1,
                               db_.number("SELECT max(id) FROM grp") + 1}));
+  Pack pack;
+  for (std::uint32_t pool = 1; pool < pools_.size(); ++pool)
+    if (packs_.last(pool, 1, kJobIdMax, pack)) next_job_ = std::max(next_job_, pack.last() + 1);
   next_job_dirty_ = false;
   zones_.load(db_, next_job_);
+  // Of the last block, in packs.
+  const auto open = JobId(zones_.last_block()) << Zones::kShift;
+  for (std::uint32_t pool = 1; pool < pools_.size(); ++pool)
+    for (JobId from = open; packs_.first(pool, from, kJobIdMax, pack); from = pack.last() + 1)
+      for (std::uint64_t left = pack.live; left != 0; left &= left - 1)
+        zones_.add(pack.first + JobId(std::countr_zero(left)), pool, JobState::ready, 1);
   kept_clock_.real_ms = db_.number("SELECT value FROM meta WHERE key = 'real_ms'");
   kept_clock_.steady_ms = db_.number("SELECT value FROM meta WHERE key = 'steady_ms'");
   any_edges_ =
@@ -182,6 +193,7 @@ void SqliteStore::load_entry(InFlight::Entry& entry) {
   scratch_ = {};
   if (!load_row(entry.id, row) || row.state != JobState::ready || !spec_of(row, scratch_))
     return db_.damaged("job " + std::to_string(entry.id) + " runs, but is not there");
+  if (row.has(kPacked)) entry.pack = packs_.run(entry.id);
   entry.pool = row.pool;
   entry.flags = row.flags;
   entry.base = row.base;

@@ -12,7 +12,7 @@ std::int64_t ready_key(std::uint32_t pool, JobId id) {
 
 }  // namespace
 
-SqliteStore::Row SqliteStore::row_of(Statement& s) const {
+SqliteStore::Row SqliteStore::row_of(Statement& s) {
   Row row;
   row.id = JobId(s.number(0));
   row.state = JobState(s.number(1) & 7);
@@ -27,20 +27,87 @@ SqliteStore::Row SqliteStore::row_of(Statement& s) const {
   return row;
 }
 
+SqliteStore::Row SqliteStore::packed_row(JobId id, std::uint32_t pool) {
+  Row row;
+  row.id = id;
+  row.state = JobState::ready;
+  row.pool = pool;
+  row.flags = kPacked;
+  return row;
+}
+
+SqliteStore::Found SqliteStore::found_at(Statement& s) {
+  Found found;
+  found.row = row_of(s);
+  found.spec = s.bytes(kSpecColumn);
+  found.last = s.bytes(kLastColumn);
+  return found;
+}
+
 bool SqliteStore::load_row(JobId id, Row& row) {
   get_row_.bind(1, std::int64_t(id));
-  if (!get_row_.step()) return false;
-  const Rows rows(get_row_);
-  row = row_of(get_row_);
+  if (get_row_.step()) {
+    const Rows rows(get_row_);
+    row = row_of(get_row_);
+  } else if (const Pack* pack = packs_.find(id)) {
+    row = packed_row(id, pack->pool);
+  } else {
+    return false;
+  }
   if (row.pool < pools_.size()) return true;
   db_.damaged("job " + std::to_string(id) + " names a pool that is not there");
   return false;
 }
 
-void SqliteStore::save(const Row& r) {
+bool SqliteStore::find(JobId id, Found& found) {
+  get_row_.bind(1, std::int64_t(id));
+  if (get_row_.step()) {
+    const Rows rows(get_row_);
+    found = found_at(get_row_);
+    found.spec = spec_copy_ = spec_bytes(found.row, found.spec);
+    found.last = last_copy_ = found.last;
+    return true;
+  }
+  const Pack* pack = packs_.find(id);
+  if (pack == nullptr) return false;
+  found.row = packed_row(id, pack->pool);
+  found.spec = spec_copy_ = pack->spec(id);
+  found.last = {};
+  return true;
+}
+
+void SqliteStore::insert_row(const Row& r, const std::string_view* spec,
+                             const std::string_view* last) {
+  insert_.bind(1, std::int64_t(r.id)).bind(2, std::int64_t(r.state)).bind(3, r.pool);
+  insert_.bind_sparse(4, r.tries).bind_sparse(5, r.due).bind_sparse(6, r.priority);
+  insert_.bind_sparse(7, r.flags).bind_sparse(8, r.base).bind_sparse(9, r.unmet);
+  insert_.bind_sparse(10, std::int64_t(r.group));
+  spec == nullptr ? insert_.bind_null(11) : insert_.bind(11, *spec);
+  last == nullptr ? insert_.bind_null(12) : insert_.bind(12, *last);
+  insert_.run();
+}
+
+void SqliteStore::save(Row& r) {
+  if (r.has(kPacked)) {
+    r.flags &= ~std::uint32_t(kPacked);
+    unpack(r, nullptr);
+    return;
+  }
   save_.bind(1, std::int64_t(r.state)).bind(2, r.pool).bind_sparse(3, r.tries);
   save_.bind_sparse(4, r.due).bind_sparse(5, r.priority).bind_sparse(6, r.flags);
   save_.bind_sparse(7, r.base).bind_sparse(8, r.unmet).bind(9, std::int64_t(r.id)).run();
+}
+
+void SqliteStore::unpack(const Row& r, const std::string_view* last) {
+  InFlight::Entry* const entry = in_flight_.find(r.id);
+  Pack* const pack = entry != nullptr ? entry->pack : packs_.find(r.id);
+  if (pack == nullptr) return db_.damaged("job " + std::to_string(r.id) + " is in no pack");
+  const std::string_view spec = pack->spec(r.id);
+  insert_row(r, &spec, last);
+  packs_.drop(*pack, r.id);
+  if (entry == nullptr) return;
+  entry->pack = nullptr;
+  entry->flags &= ~std::uint32_t(kPacked);
 }
 
 void SqliteStore::enter(const Row& r) {
@@ -72,6 +139,7 @@ void SqliteStore::leave(const Row& r) {
   zones_.add(r.id, r.pool, r.state, -1);
   switch (r.state) {
     case JobState::ready: {
+      if (r.has(kPacked)) break;
       const std::int64_t place = rank(r.id, r.priority, options_.ageing);
       std::string key;
       if (r.has(kKeyed)) {
@@ -139,8 +207,8 @@ JobState SqliteStore::waiting_state(const Row& r) const {
 
 // ---- specifications
 
-std::string_view SqliteStore::raw_spec(Statement& s, const Row& row) {
-  if (!row.has(kMember)) return s.bytes(kSpecColumn);
+std::string_view SqliteStore::spec_bytes(const Row& row, std::string_view stored) {
+  if (!row.has(kMember)) return stored;
   if (group_spec_of_ != row.group) {
     get_group_spec_.bind(1, std::int64_t(row.group));
     group_spec_.clear();
@@ -170,11 +238,8 @@ bool SqliteStore::decode(const Row& row, std::string_view bytes, JobSpec& spec, 
 }
 
 bool SqliteStore::spec_of(const Row& row, JobSpec& spec) {
-  get_row_.bind(1, std::int64_t(row.id));
-  if (!get_row_.step()) return false;
-  spec_copy_ = raw_spec(get_row_, row);
-  get_row_.reset();
-  return decode(row, spec_copy_, spec, nullptr);
+  Found found;
+  return find(row.id, found) && decode(row, found.spec, spec, nullptr);
 }
 
 // When an ended job may be forgotten.
@@ -251,7 +316,13 @@ void SqliteStore::remove(Row r) {
     for (const std::string_view tag : spec.tags) drop_tag_.bind(1, tag).bind(2, id).run();
   zones_.add(r.id, r.pool, r.state, -1);
   changed(r, true);
-  drop_job_.bind(1, id).run();
+  if (r.has(kPacked)) {
+    InFlight::Entry* const entry = in_flight_.find(r.id);
+    if (Pack* const pack = entry != nullptr ? entry->pack : packs_.find(r.id))
+      packs_.drop(*pack, r.id);
+  } else {
+    drop_job_.bind(1, id).run();
+  }
   if (r.has(kBigPayload) && !r.has(kMember)) drop_big_.bind(1, id << 1).run();
   if (r.has(kBigResult)) drop_big_.bind(1, id << 1 | 1).run();
   if (r.has(kAttempts)) drop_attempts_.bind(1, id).run();

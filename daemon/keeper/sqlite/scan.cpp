@@ -23,7 +23,8 @@ bool SqliteStore::zone_fits(const std::vector<ZoneCount>& zone, const Selector& 
   });
 }
 
-bool SqliteStore::fits(const Selector& which, std::uint32_t pool, Statement& s, const Row& row) {
+bool SqliteStore::fits(const Selector& which, std::uint32_t pool, const Found& job) {
+  const Row& row = job.row;
   if (pool != 0 && row.pool != pool) return false;
   if (which.states != 0) {
     const bool runs = row.state == JobState::ready && in_flight_.find(row.id) != nullptr;
@@ -34,12 +35,12 @@ bool SqliteStore::fits(const Selector& which, std::uint32_t pool, Statement& s, 
     if (!is_ended(row.state)) return false;
     Attempt last;
     std::string_view result;
-    if (!decode_ending(s.bytes(kLastColumn), last, result)) return false;
+    if (!decode_ending(job.last, last, result)) return false;
     if (last.ended_ms >= which.ended_before_ms) return false;
   }
   if (which.uid || !which.name.empty()) {
     scratch_ = {};
-    if (!decode(row, raw_spec(s, row), scratch_, nullptr)) return false;
+    if (!decode(row, spec_bytes(row, job.spec), scratch_, nullptr)) return false;
     if (which.uid && scratch_.uid != *which.uid) return false;
     if (!which.name.empty() && scratch_.name != which.name) return false;
   }
@@ -47,7 +48,7 @@ bool SqliteStore::fits(const Selector& which, std::uint32_t pool, Statement& s, 
 }
 
 JobId SqliteStore::scan(const Selector& which, Range range, std::uint32_t budget,
-                        const std::function<bool(Statement&, const Row&)>& visit) {
+                        const std::function<bool(const Found&)>& visit) {
   std::uint32_t pool = 0;
   if (!which.pool.empty() && (pool = pool_id(which.pool, false)) == 0) return 0;
   const bool down = range.newest_first;
@@ -75,21 +76,25 @@ JobId SqliteStore::scan(const Selector& which, Range range, std::uint32_t budget
     std::sort(running.begin(), running.end());
     if (down) std::reverse(running.begin(), running.end());
   }
-  // Rows of a statement that is bound already. 0: all seen; else where to go on.
-  const auto rows = [&](Statement& s) -> JobId {
-    const Rows guard(s);
-    while (s.step()) {
-      const Row row = row_of(s);
+  // Jobs one after the other. 0: all seen; else where to go on.
+  Found job;
+  const auto look = [&](auto step) -> JobId {
+    while (step()) {
+      const Row& row = job.row;
       if (budget == 0) return row.id;
       --budget;
       if (row.pool >= pools_.size()) {
         db_.damaged("job " + std::to_string(row.id) + " names a pool that is not there");
         return 0;
       }
-      if (!fits(which, pool, s, row)) continue;
-      if (!visit(s, row)) return on(row.id);
+      if (!fits(which, pool, job)) continue;
+      if (!visit(job)) return on(row.id);
     }
     return 0;
+  };
+  const auto walk = [&](std::int64_t first, std::int64_t last) {
+    Walk jobs(*this, JobId(first), JobId(last), down);
+    return look([&] { return jobs.next(job); });
   };
   for (const auto& [first, last] : ranges) {
     if (first > last) continue;
@@ -97,24 +102,26 @@ JobId SqliteStore::scan(const Selector& which, Range range, std::uint32_t budget
     if (only_running) {
       for (const JobId id : running) {
         if (id < first || id > last) continue;
-        scan_up_.bind(1, std::int64_t(id)).bind(2, std::int64_t(id));
-        if (const JobId next = rows(scan_up_)) return next;
+        const auto one = std::int64_t(id);
+        if (const JobId next = walk(one, one)) return next;
       }
     } else if (!which.tag.empty()) {
       Statement& s = down ? tag_down_ : tag_up_;
+      const Rows guard(s);
       s.bind(1, from).bind(2, to).bind(3, which.tag);
-      if (const JobId next = rows(s)) return next;
+      const auto step = [&] {
+        if (!s.step()) return false;
+        job = found_at(s);
+        return true;
+      };
+      if (const JobId next = look(step)) return next;
     } else if (which.states == 0 && pool == 0) {
-      Statement& s = down ? scan_down_ : scan_up_;
-      s.bind(1, from).bind(2, to);
-      if (const JobId next = rows(s)) return next;
+      if (const JobId next = walk(from, to)) return next;
     } else {
       std::vector<ZoneCount> counts;
       const auto visit_block = [&](std::int64_t block) -> JobId {
-        Statement& s = down ? scan_down_ : scan_up_;
-        s.bind(1, std::max(from, block * Zones::kJobs));
-        s.bind(2, std::min(to, (block + 1) * Zones::kJobs - 1));
-        return rows(s);
+        return walk(std::max(from, block * Zones::kJobs),
+                    std::min(to, (block + 1) * Zones::kJobs - 1));
       };
       // The last block has no row.
       const std::int64_t open = zones_.last_block();
@@ -147,15 +154,15 @@ Result<std::vector<JobId>> SqliteStore::over(std::span<const std::pair<JobId, Jo
     const auto missing = [&](JobId before) {
       for (; next < before && ids.size() < most; ++next) ids.push_back(next);
     };
-    scan_up_.bind(1, std::int64_t(next)).bind(2, std::int64_t(std::min(last, kJobIdMax)));
     {
-      const Rows guard(scan_up_);
-      while (ids.size() < most && scan_up_.step()) {
-        const Row row = row_of(scan_up_);
-        missing(row.id);
+      Walk jobs(*this, next, std::min(last, kJobIdMax), false);
+      Found job;
+      while (ids.size() < most && jobs.next(job)) {
+        const JobId id = job.row.id;
+        missing(id);
         if (ids.size() == most) break;
-        next = row.id + 1;
-        if (is_ended(row.state) || (uid && !fits(mine, 0, scan_up_, row))) ids.push_back(row.id);
+        next = id + 1;
+        if (is_ended(job.row.state) || (uid && !fits(mine, 0, job))) ids.push_back(id);
       }
     }
     if (last < kJobIdMax) missing(last + 1);
@@ -175,8 +182,8 @@ Result<ListPage> SqliteStore::list(const Selector& which, JobId below, std::uint
   range.newest_first = true;
   if (below != 0) range.to = below - 1;
   if (range.to == 0 || most == 0) return page;
-  const JobId next = scan(which, range, kListBudget, [&](Statement& s, const Row& row) {
-    page.jobs.push_back(view_of(s, row));
+  const JobId next = scan(which, range, kListBudget, [&](const Found& job) {
+    page.jobs.push_back(view_of(job));
     return page.jobs.size() < most;
   });
   page.next = next == 0 ? 0 : next + 1;

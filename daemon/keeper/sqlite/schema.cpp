@@ -10,7 +10,8 @@ constexpr Migration kVersion1 = R"sql(
 -- next_job, real_ms, steady_ms, ageing
 CREATE TABLE meta(key PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE pool(id INTEGER PRIMARY KEY, name UNIQUE NOT NULL, paused);
--- One row a job. state: JobState, but what runs is ready here, and in `running`.
+-- One row a job, but for those in packs. state: JobState, but what runs is ready here, and in
+-- `running`.
 -- due: delayed, failed: when; ended: when it may be forgotten. base: attempts that do not count
 -- against its retries. spec: NULL for a member of an array. last: its last attempt and result.
 CREATE TABLE job(id INTEGER PRIMARY KEY, state, pool, tries, due, prio, flags, base, unmet, grp,
@@ -45,7 +46,13 @@ CREATE TABLE answer(session, slot, generation, bytes, PRIMARY KEY(session, slot)
 CREATE TABLE cron(name PRIMARY KEY, schedule, next, last) WITHOUT ROWID;
 )sql";
 
-constexpr Migration kMigrations[] = {kVersion1};
+constexpr Migration kVersion2 = R"sql(
+-- Plain jobs without rows of their own (packs.hpp). k: pool << 48 | the first id; live: 8 bytes, a
+-- bit for each of the 64 ids from there that is still in it; specs: as packs.cpp writes them.
+CREATE TABLE pack(k INTEGER PRIMARY KEY, live, specs);
+)sql";
+
+constexpr Migration kMigrations[] = {kVersion1, kVersion2};
 
 }  // namespace
 

@@ -28,7 +28,8 @@ template Result<Clock> SqliteStore::reading(Clock);
 template Result<std::int64_t> SqliteStore::reading(std::int64_t);
 template Result<std::vector<std::string>> SqliteStore::reading(std::vector<std::string>);
 
-JobView SqliteStore::view_of(Statement& s, const Row& row) {
+JobView SqliteStore::view_of(const Found& job) {
+  const Row& row = job.row;
   JobView view;
   view.id = row.id;
   view.state = row.state;
@@ -43,12 +44,12 @@ JobView SqliteStore::view_of(Statement& s, const Row& row) {
     view.attempts = entry->attempt;
     view.stop_wanted = entry->stop;
   }
-  if (!decode(row, keep(view, raw_spec(s, row)), view.spec, &view.payload_big)) return view;
+  if (!decode(row, keep(view, spec_bytes(row, job.spec)), view.spec, &view.payload_big))
+    return view;
   view.spec.pool = keep(view, view.spec.pool);
-  const std::string_view last = s.bytes(kLastColumn);
-  if (!last.empty()) {
+  if (!job.last.empty()) {
     Attempt attempt;
-    if (decode_ending(keep(view, last), attempt, view.result))
+    if (decode_ending(keep(view, job.last), attempt, view.result))
       view.last = attempt;
     else
       db_.damaged("the last attempt of job " + std::to_string(row.id) + " makes no sense");
@@ -59,15 +60,11 @@ JobView SqliteStore::view_of(Statement& s, const Row& row) {
 
 Result<std::optional<JobRecord>> SqliteStore::show(JobId id) {
   std::optional<JobRecord> record;
-  get_row_.bind(1, std::int64_t(id));
-  if (get_row_.step()) {
-    Row row;
-    {
-      const Rows guard(get_row_);
-      row = row_of(get_row_);
-      record.emplace();
-      record->job = view_of(get_row_, row);
-    }
+  Found found;
+  if (find(id, found)) {
+    const Row row = found.row;
+    record.emplace();
+    record->job = view_of(found);
     JobView& job = record->job;
     const auto big = [&](std::int64_t key, std::string_view& to) {
       get_big_.bind(1, key);

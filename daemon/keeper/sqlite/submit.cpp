@@ -136,14 +136,7 @@ void SqliteStore::insert(Row& r, const JobSpec& s, std::string_view blob) {
     for (const std::string_view tag : s.tags) put_tag_.bind(1, tag).bind(2, id).run();
   }
   if (!s.concurrency_key.empty()) r.flags |= kKeyed;
-  insert_.bind(1, id).bind(2, std::int64_t(r.state)).bind(3, r.pool).bind_sparse(4, r.tries);
-  insert_.bind_sparse(5, r.due).bind_sparse(6, r.priority).bind_sparse(7, r.flags);
-  insert_.bind_sparse(8, r.base).bind_sparse(9, r.unmet).bind_sparse(10, std::int64_t(r.group));
-  if (r.has(kMember))
-    insert_.bind_null(11);
-  else
-    insert_.bind(11, blob);
-  insert_.bind_null(12).run();
+  insert_row(r, r.has(kMember) ? nullptr : &blob, nullptr);
   if (r.group != 0) {
     Group& g = group_of(r.group);
     if (!r.has(kMember)) g.size += 1, g.open += 1, g.kept += 1;
@@ -151,6 +144,13 @@ void SqliteStore::insert(Row& r, const JobSpec& s, std::string_view blob) {
   }
   enter(r);
   changed(r);
+}
+
+// Nothing but the specification has to be kept of it (packs.hpp). After depend().
+bool SqliteStore::plain(const JobSpec& s) const {
+  return s.priority == 0 && s.group == 0 && s.unique.key.empty() && s.concurrency_key.empty() &&
+         s.tags.empty() && s.deadline_ms == 0 && s.delay_ms == 0 && s.run_at_ms <= now_.real_ms &&
+         !s.held && waits_.empty() && s.payload.size() <= kInlineMax;
 }
 
 Submitted SqliteStore::submit_one(const JobSpec& spec, std::size_t at) {
@@ -177,8 +177,15 @@ Submitted SqliteStore::submit_one(const JobSpec& spec, std::size_t at) {
   buffer_.clear();
   encode_spec(buffer_, spec, {now_.real_ms, resolved(spec), elsewhere});
   ++next_job_;
-  insert(row, spec, buffer_);
   answer.id = row.id;
+  if (plain(spec)) {
+    packs_.add(row.id, row.pool, buffer_);
+    row.state = JobState::ready;
+    zones_.add(row.id, row.pool, row.state, 1);
+    changed(row);
+  } else {
+    insert(row, spec, buffer_);
+  }
   return answer;
 }
 

@@ -1,8 +1,10 @@
-// What a pool gets next: the first of its ready jobs, of priority 0 and of others merged by rank.
+// What a pool gets next: the first of its ready jobs, those in packs, those of priority 0 with a
+// row and those of others merged by rank.
 //
 // A job whose concurrency key is used up is parked, in this turn, until one of its key ends: so
 // each is looked at once, however many of them wait at the front. One whose deadline is over ends.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "daemon/keeper/sqlite/engine.hpp"
@@ -21,6 +23,7 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
 
   struct Picked {
     Row row;
+    Pack* pack;  // null: it has a row
     std::size_t spec_at, spec_size;
   };
   std::vector<Picked> picked;
@@ -30,7 +33,13 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
   std::uint32_t looked_at = 0;
   const std::uint32_t budget = std::max(kLookedAtMin, most > 1u << 30 ? most : 2 * most);
 
-  // A view of the two orders, the next of each.
+  const auto pick = [&](const Row& row, Pack* pack, std::string_view spec) {
+    picked.push_back({row, pack, bytes.size(), spec.size()});
+    bytes.insert(bytes.end(), spec.begin(), spec.end());
+  };
+
+  // The three orders, and the next of each.
+  std::optional<Packs::Line> line(std::in_place, packs_, pool);
   const std::int64_t base = std::int64_t(pool) << 48;
   take_ready_.bind(1, base).bind(2, base | std::int64_t(kJobIdMax));
   bool plain = take_ready_.step(), ranked = false;
@@ -39,22 +48,34 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
     ranked = take_ranked_.step();
   }
   std::int64_t last_plain = 0, last_rank = 0, last_ranked = 0;
-  while ((plain || ranked) && picked.size() < most && looked_at < budget && db_.ok()) {
+  const auto waits = [&] { return line->id() != 0 || plain || ranked; };
+  while (waits() && picked.size() < most && looked_at < budget && db_.ok()) {
     ++looked_at;
-    bool from_plain = plain;
-    if (plain && ranked) {
-      const Row a = row_of(take_ready_), b = row_of(take_ranked_);
+    // In all but one, an id is its rank.
+    JobId next = line->id();
+    const JobId ready = plain ? JobId(take_ready_.number(0)) : 0;
+    const bool from_plain = ready != 0 && (next == 0 || ready < next);
+    if (from_plain) next = ready;
+    bool from_ranked = ranked;
+    if (ranked && next != 0) {
+      const Row b = row_of(take_ranked_);
       const std::int64_t place = rank(b.id, b.priority, options_.ageing);
-      from_plain = std::pair(std::int64_t(a.id), a.id) < std::pair(place, b.id);
+      from_ranked = std::pair(place, b.id) < std::pair(std::int64_t(next), next);
     }
-    Statement& from = from_plain ? take_ready_ : take_ranked_;
+    if (!from_ranked && !from_plain) {
+      const std::size_t at = picked.size();
+      pick(packed_row(next, pool), nullptr, line->spec());
+      picked[at].pack = &line->take();
+      continue;
+    }
+    Statement& from = from_ranked ? take_ranked_ : take_ready_;
     Row row = row_of(from);
-    const std::string_view raw = raw_spec(from, row);
-    if (from_plain) {
-      last_plain = base | std::int64_t(row.id);
-    } else {
+    const std::string_view raw = spec_bytes(row, from.bytes(kSpecColumn));
+    if (from_ranked) {
       last_rank = rank(row.id, row.priority, options_.ageing);
       last_ranked = std::int64_t(row.id);
+    } else {
+      last_plain = base | std::int64_t(row.id);
     }
     bool wanted = true;
     if (row.flags & (kKeyed | kDeadlined)) {
@@ -75,13 +96,11 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
         }
       }
     }
-    if (wanted) {
-      picked.push_back({row, bytes.size(), raw.size()});
-      bytes.insert(bytes.end(), raw.begin(), raw.end());
-    }
-    (from_plain ? plain : ranked) = from.step();
+    if (wanted) pick(row, nullptr, raw);
+    (from_ranked ? ranked : plain) = from.step();
   }
-  batch.more = plain || ranked;
+  batch.more = waits();
+  line.reset();
   take_ready_.reset();
   take_ranked_.reset();
   if (!db_.ok()) return {};
@@ -131,6 +150,7 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
     entry.base = row.base;
     entry.priority = row.priority;
     entry.group = row.group;
+    entry.pack = picked[i].pack;
     entry.keep_ms = taken.spec.keep_ms;
     if (row.has(kKeyed)) entry.key = key_of(taken.spec);
     if (row.has(kUnique)) release_unique(row, taken.spec.unique, taken.spec.uid, false);
@@ -147,11 +167,16 @@ void SqliteStore::give_back(std::span<const JobId> jobs) {
     if (entry == nullptr) continue;
     key_free(*entry);
     const bool stop = entry->stop;
+    Pack* const pack = entry->pack;
     in_flight_.erase(id);
     Row row;
     if (!load_row(id, row)) return db_.damaged("a running job is not there");
-    zones_.add(id, row.pool, row.state, -1);
-    enter(row);
+    if (pack != nullptr) {
+      packs_.rest(*pack, id);
+    } else {
+      zones_.add(id, row.pool, row.state, -1);
+      enter(row);
+    }
     changed(row);
     watch_deadline(row);
     if (row.has(kUnique) && spec_of(row, scratch_ = {}) &&

@@ -47,6 +47,7 @@ void SqliteStore::checkpoint() {
 Result<void> SqliteStore::commit() {
   if (!in_turn_) return Error{Errc::internal, "the store: commit without begin", {}, {}};
   in_flight_.store();
+  packs_.store();
   store_groups();
   zones_.store(next_job_);
   if (next_job_dirty_) set_meta_.bind(1, "next_job").bind(2, std::int64_t(next_job_)).run();

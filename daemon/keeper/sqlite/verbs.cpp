@@ -15,8 +15,8 @@ Applied SqliteStore::apply(Verb verb, const Selector& which, const Edit& edit, J
   std::vector<JobId> chosen;
   Range range;
   range.from = std::max<JobId>(from, 1);
-  applied.next = scan(which, range, most, [&](Statement&, const Row& row) {
-    chosen.push_back(row.id);
+  applied.next = scan(which, range, most, [&](const Found& job) {
+    chosen.push_back(job.row.id);
     return true;
   });
   for (const JobId id : chosen) {
