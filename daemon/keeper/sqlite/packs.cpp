@@ -10,6 +10,8 @@ namespace {
 
 // A row should fit into a page of 4 KiB.
 constexpr std::size_t kBytes = 3'600;
+// So many new ones are held back, so that a turn of a million jobs takes no more memory.
+constexpr std::size_t kHeldBack = 256;
 
 std::string_view bytes_of(const std::uint64_t& mask) {
   return {reinterpret_cast<const char*>(&mask), sizeof mask};
@@ -54,6 +56,7 @@ Packs::Lane& Packs::lane(std::uint32_t pool) {
 void Packs::add(JobId id, std::uint32_t pool, std::string_view spec) {
   Lane& at = lane(pool);
   if (at.open == nullptr || at.open->bit(id) == 0 || at.open->specs.size() + spec.size() > kBytes) {
+    if (listed_.size() >= kHeldBack) store();
     at.any = true;
     at.open = &packs_[key(pool, id)];
     at.open->first = id;
