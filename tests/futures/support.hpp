@@ -1,15 +1,12 @@
 // What these tests share: a daemon with their handlers.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <string>
 
 #include <jobring/jobring.hpp>
 
 #include "tests/support/daemon.hpp"
+#include "tests/support/gate.hpp"
 #include "tests/support/place.hpp"
 
 namespace jobring::test {
@@ -19,20 +16,5 @@ inline std::string futures_pool(int workers = 2, const std::string& more = "") {
   return R"({"default": {"workers": )" + std::to_string(workers) + R"(, "modules": [")" +
          test_module("faulty") + R"(", ")" + test_module("futures") + R"("])" + more + "}}";
 }
-
-// Jobs that end when the test lets them: each waits at a FIFO of its own.
-class Gate {
- public:
-  explicit Gate(const TempDir& dir, const std::string& name) : path_(dir / name) {
-    CHECK_EQ(::mkfifo(path_.c_str(), 0600), 0);
-  }
-  Future job(Pool& pool) const { return pool.submit("wait_at_fifo", path_); }
-  // The job may not have come there yet: waits until it has.
-  void open() const { ::close(::open(path_.c_str(), O_WRONLY | O_CLOEXEC)); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 }  // namespace jobring::test

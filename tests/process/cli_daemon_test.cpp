@@ -192,10 +192,10 @@ TEST_CASE("stop --wait gives up with 124, and the daemon that drains still answe
   const pid_t client = place.jobring_started({"run", "-c", sleeper(place.dir() / "pid")});
   const pid_t command = pid_in(place.dir() / "pid");
   CHECK(place.jobring({"stop", "--wait", "100ms"}).status == 124);
-  const Said status = place.run({"timeout", "2", program("jobring"), "status", "--json"});
+  const Said status = place.run({"timeout", "20", program("jobring"), "status", "--json"});
   CHECK(status.status == 0);
   CHECK(status.out.find("\"draining\":true") != std::string::npos);
-  CHECK(place.run({"timeout", "2", program("jobring"), "stop", "--now"}).status == 0);
+  CHECK(place.run({"timeout", "20", program("jobring"), "stop", "--now"}).status == 0);
   CHECK(wait_exit(client) != 0);
   CHECK(eventually([&] { return !alive(command); }));
 }
@@ -209,7 +209,7 @@ TEST_CASE("map works without set-up when no daemon listens, and leaves nothing b
   CHECK(said.status == 0);
   CHECK(said.out == "1\n2\n3\n");
   CHECK(said.err == "");
-  CHECK(eventually([&] { return jobring_processes(place).empty(); }, 2s));
+  CHECK(eventually([&] { return jobring_processes(place).empty(); }));
   CHECK_FALSE(std::filesystem::exists(place.socket()));
 }
 

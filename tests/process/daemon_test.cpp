@@ -154,11 +154,16 @@ TEST_CASE("a pool whose module cannot be loaded says why, to its clients too") {
 }
 
 TEST_CASE("jobs that wait for a pool that cannot start learn it, they do not wait for ever") {
+  // Its workers do nothing until a job waits for them, and then die as they start.
+  TempDir dir;
+  const std::string waits = dir / "a job waits";
   Daemon daemon(
-      R"({"default": {"workers": 1, "command": ["sleep", "0.1"]}})",
+      R"({"default": {"workers": 1, "command": ["sh", "-c", "while [ ! -e ')" + waits +
+          R"(' ]; do sleep 0.01; done"]}})",
       R"(, "restart": {"backoff_min": "10ms", "backoff_max": "50ms", "crash_loop_count": 3, "crash_loop_window": "10s"})");
   Pool pool = daemon.connect().pool();
   const Future f = pool.submit("echo", "x");
+  write_file(waits, "");
   REQUIRE(f.wait_for(10s));
   CHECK(f.result().outcome == Outcome::lost);
   CHECK(f.result().text().find("not running") != std::string::npos);

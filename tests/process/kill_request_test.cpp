@@ -44,13 +44,16 @@ TEST_CASE("a stop that is over does not hit the job of a later channel with the 
   // Both jobs are the first of the first slot: their state words are the same.
   std::optional<Channel> channel(client.channel("default", {.slots = 1}));
   JobRef first;
-  REQUIRE(channel->prepare(channel->handler("sleep_ms"), "300", 1, {}, &first));
+  const std::string fifo = daemon.dir() / "fifo";
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  REQUIRE(channel->prepare(channel->handler("wait_at_fifo"), fifo, 1, {}, &first));
   channel->submit();
-  REQUIRE(eventually(
-      [&] { return client.status_json().find("\"handler\":\"sleep_ms\"") != std::string::npos; }));
+  const int gate = open(fifo.c_str(), O_WRONLY);  // waits until the job has opened its end
+  REQUIRE(gate >= 0);
   // Here its worker would be killed in 700 ms, if it did not end before.
   channel->kill(first);
   client.ping();  // the supervisor has read that
+  close(gate);
   REQUIRE(channel->wait());
   REQUIRE(channel->reap().size() == 1);
   // Its number is free again as soon as the worker has let go of it.
