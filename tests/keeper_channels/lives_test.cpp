@@ -108,7 +108,7 @@ TEST_CASE("what a handler of a dead daemon has forked is waited for and then end
   CHECK(alive(child));
   CHECK(locked(house.state("lives")));
   const Daemon next(KeeperHouse::noting_pool(1),
-                    R"(, "kill_grace": "300ms")" + on(house.file("state")));
+                    R"(, "kill_grace": "3s")" + on(house.file("state")));
   const std::string why = refusal(next);
   CHECK(why.find("workers of a daemon that is gone still run durable jobs") != std::string::npos);
   CHECK(why.find('\n') == std::string::npos);
