@@ -5,26 +5,31 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <jobring/durable.hpp>
 #include <jobring/jobring.hpp>
 
+#include "tests/durable/fate.hpp"
 #include "tests/support/daemon.hpp"
 
 namespace jobring::test {
 
 class DurableHouse {
  public:
-  // `keeper`: further settings of it, each with a leading comma.
+  // `keeper`: further settings of it, each with a leading comma; `more`: of the config. With a
+  // fate, the keeper is the mortal one.
   explicit DurableHouse(std::string pools = R"({"default": {"workers": 2}})",
-                        std::string keeper = "")
-      : pools_(std::move(pools)), keeper_(std::move(keeper)) {
+                        std::string keeper = "", const Fate* fate = nullptr, std::string more = "")
+      : pools_(std::move(pools)), keeper_(std::move(keeper)), more_(std::move(more)) {
+    if (fate != nullptr)
+      wrapper_ = {"env", "JOBRING_KEEPER=" + program("mortal_keeper"),
+                  "JOBRING_TEST_FATE=" + fate->file()};
     start();
   }
-  void start() {
-    daemon = std::make_unique<Daemon>(
-        pools_, ", \"keeper\": {\"state_dir\": \"" + state.path() + "\"" + keeper_ + "}");
-  }
+  void start();
+  // In order, as the system's manager does: its keeper records what has ended.
+  void stop_daemon();
   // Its whole tree.
   void kill_daemon() {
     daemon->signal(SIGKILL);
@@ -38,7 +43,8 @@ class DurableHouse {
   std::unique_ptr<Daemon> daemon;
 
  private:
-  std::string pools_, keeper_;
+  std::string pools_, keeper_, more_;
+  std::vector<std::string> wrapper_;
 };
 
 }  // namespace jobring::test

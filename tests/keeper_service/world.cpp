@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tests/keeper_service/mortal_store.hpp"
+#include "tests/support/mortal_store.hpp"
 
 namespace jobring::test {
 namespace {
@@ -121,7 +121,7 @@ void World::start() {
     }
     kept.push_back({channel->pool, channel->uid, channel->gid});
   }
-  auto mortal = std::make_unique<MortalStore>(std::move(*store), [this] { step(); });
+  auto mortal = std::make_unique<MortalStore>(std::move(*store), [this](Step) { step(); });
   keeper = std::make_unique<Keeper>(std::move(mortal), *this, *this, options, now,
                                     [this](const std::string& line) { troubles.push_back(line); });
   const auto adopted = keeper->adopt(kept);

@@ -68,7 +68,7 @@ KeeperOptions options_of(const KeeperStart& start) {
 
 }  // namespace
 
-Service::Service(WorkerProcess& process, OrderLink& link)
+Service::Service(WorkerProcess& process, OrderLink& link, const Seams& seams)
     : link_(link),
       epoll_(epoll_of(link)),
       signals_(watch_sigterm(link, epoll_.get())),
@@ -95,8 +95,13 @@ Service::Service(WorkerProcess& process, OrderLink& link)
   for (const KeeperPool& pool : start.pools)
     pools.push_back({pool.name, pool.lanes, pool.slots, pool.max_payload, pool.rate});
   pools_ = std::make_unique<Channels>(std::move(core), std::move(pools), epoll_.get());
+  if (seams.store) *store = seams.store(std::move(*store));
+  if (seams.pools) seen_pools_ = seams.pools(*pools_);
+  if (seams.answers) seen_answers_ = seams.answers(*this);
+  Pools& pools_seen = seen_pools_ ? *seen_pools_ : *pools_;
+  Answers& answers_seen = seen_answers_ ? *seen_answers_ : *this;
   keeper_ = std::make_unique<Keeper>(
-      std::move(*store), *pools_, *this, options_of(start), now(),
+      std::move(*store), pools_seen, answers_seen, options_of(start), now(),
       [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
 
   std::vector<Feed::Kept> kept;

@@ -16,6 +16,7 @@
 #include "common/unique_fd.hpp"
 #include "daemon/keeper/service/channels.hpp"
 #include "daemon/keeper/service/keeper.hpp"
+#include "daemon/keeper/service/seams.hpp"
 #include "worker/channel_table.hpp"
 #include "worker/claimer.hpp"
 #include "worker/order_link.hpp"
@@ -28,7 +29,7 @@ class Service final : public Answers {
  public:
   // Opens the store, takes over the kept channels, and reports that it is ready. Leaves the process
   // if that fails.
-  Service(WorkerProcess& process, OrderLink& link);
+  Service(WorkerProcess& process, OrderLink& link, const Seams& seams);
   // Until the supervisor ends it.
   [[noreturn]] void run();
 
@@ -53,6 +54,8 @@ class Service final : public Answers {
   ServedRequests requests_;
   WorkerEntry& mine_;
   std::unique_ptr<Channels> pools_;
+  std::unique_ptr<Pools> seen_pools_;  // by the keeper, if a test stands in between
+  std::unique_ptr<Answers> seen_answers_;
   std::unique_ptr<Keeper> keeper_;
 
   // Copies of the requests of a turn.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/keeper/store.hpp"
+#include "tests/support/steps.hpp"
 
 namespace jobring::test {
 
@@ -13,29 +14,38 @@ using namespace jobring::keeper;
 
 class MortalStore final : public Store {
  public:
-  // `step` is called wherever it may die; it throws then.
-  MortalStore(std::unique_ptr<Store> store, std::function<void()> step)
+  // `step` is called wherever it may die; it throws then, or does not return.
+  MortalStore(std::unique_ptr<Store> store, std::function<void(Step)> step)
       : s_(std::move(store)), step_(std::move(step)) {}
 
-  void begin(Clock now, Durability level) override { s_->begin(now, level); }
+  void begin(Clock now, Durability level) override {
+    step_(Step::begin);
+    s_->begin(now, level);
+  }
   Result<void> commit() override {
-    step_();
+    step_(Step::commit);
     auto done = s_->commit();
-    step_();
+    step_(Step::committed);
     return done;
   }
   void abandon() override { s_->abandon(); }
-  Result<void> flush() override { return s_->flush(); }
+  Result<void> flush() override {
+    step_(Step::flush);
+    return s_->flush();
+  }
   bool unflushed() const override { return s_->unflushed(); }
   std::span<const Submitted> submit(std::span<const JobSpec> jobs) override {
     return s_->submit(jobs);
   }
   TakenBatch take(std::string_view pool, std::uint32_t most) override {
-    step_();
+    step_(Step::take);
     return s_->take(pool, most);
   }
   void give_back(std::span<const JobId> jobs) override { s_->give_back(jobs); }
-  std::uint32_t finish(std::span<const Ending> endings) override { return s_->finish(endings); }
+  std::uint32_t finish(std::span<const Ending> endings) override {
+    step_(Step::finish);
+    return s_->finish(endings);
+  }
   bool wake(std::uint32_t most) override { return s_->wake(most); }
   void progress(std::span<const Progress> reports) override { s_->progress(reports); }
   Applied apply(Verb verb, const Selector& which, const Edit& edit, JobId from,
@@ -79,7 +89,7 @@ class MortalStore final : public Store {
 
  private:
   std::unique_ptr<Store> s_;
-  std::function<void()> step_;
+  std::function<void(Step)> step_;
 };
 
 }  // namespace jobring::test
