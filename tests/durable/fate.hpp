@@ -24,6 +24,8 @@ struct FateWords {
   // 0, or the error of every write (or growth) and sync of the store's files.
   std::atomic<std::int32_t> write_error, sync_error;
   std::atomic<std::uint32_t> refused;  // how often that was said
+  std::atomic<bool> unsynced;          // the store's files were written since they were synced
+  std::atomic<std::uint32_t> answered_unsynced;  // requests, while that was so
   // CLOCK_REALTIME stands still here, milliseconds; 0: as the system's, plus the offset.
   std::atomic<std::int64_t> real_ms, real_offset_ms;
 };

@@ -27,6 +27,7 @@ ssize_t store_write(int fd, const void* bytes, size_t size, off64_t at) {
   if (refuses(&FateWords::write_error)) return -1;
   const ssize_t written = syscall(SYS_pwrite64, fd, bytes, size, at);
   const int error = errno;
+  if (fate() != nullptr) fate()->unsynced = true;
   step(Step::written);
   errno = error;
   return written;
@@ -37,6 +38,7 @@ int store_sync(int fd, long call) {
   if (refuses(&FateWords::sync_error)) return -1;
   const int synced = int(syscall(call, fd));
   const int error = errno;
+  if (fate() != nullptr && synced == 0) fate()->unsynced = false;
   step(Step::synced);
   errno = error;
   return synced;

@@ -87,6 +87,7 @@ class MortalAnswers final : public Answers {
   explicit MortalAnswers(Answers& answers) : a_(answers) {}
   void answer(std::uint64_t token, std::string_view bytes) override {
     step(Step::answer);
+    if (fate()->unsynced) ++fate()->answered_unsynced;
     a_.answer(token, bytes);
     step(Step::answered);
   }

@@ -272,3 +272,20 @@ TEST_CASE("a keeper that dies at any step of its turns loses nothing and does no
   REQUIRE(wrong);
   for (const std::string& line : *wrong) FAIL_CHECK(line);
 }
+
+TEST_CASE("what a keeper wrote before it died is on disk before its successor answers") {
+  Fate fate;
+  DurableHouse house = house_of(fate);
+  Client client = house.daemon->connect();
+  DurableJobs jobs(client);
+  for (int i = 0; i < 5; ++i) {
+    // A commit that is written and not synced: the next keeper finds it in the log, with what its
+    // client is to be told.
+    fate.die_at(Step::sync, 1);
+    const JobId id = jobs.submit("echo", "", {.held = true}).id();
+    CHECK(fate.died() == 1);
+    CHECK(fate->answered_unsynced == 0);
+    fate.live_on();
+    CHECK(jobs.submit("echo", "", {.held = true}).id() == id + 1);
+  }
+}

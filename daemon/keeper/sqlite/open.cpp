@@ -51,7 +51,10 @@ Result<void> SqliteStore::open() {
   if (!load()) return *db_.error();
   rerank();
   if (!db_.ok()) return *db_.error();
-  return {};
+  // What a killed process has written and not synced stands in the log and counts from now on:
+  // jobs that are acknowledged next, if only to those who ask for them again.
+  unflushed_ = true;
+  return flush();
 }
 
 #define JOB_COLUMNS "id, state, pool, tries, due, prio, flags, base, unmet, grp, spec, last"
