@@ -267,18 +267,17 @@ void Supervisor::kill_all() {
 }
 
 void Supervisor::finish_if_down() {
-  bool services_down = true;
   for (const auto& pool : pools_) {
-    if (pool->all_down()) continue;
-    if (!pool->is_service()) return;
-    services_down = false;
+    if (!pool->is_service() && !pool->all_down()) return;
   }
-  if (!services_down) {
-    for (auto& pool : pools_) {
-      if (pool->is_service()) pool->end_service();  // we are called again when they are dead
-    }
-    return;
+  bool services_down = true;
+  for (auto& pool : pools_) {
+    if (!pool->is_service() || pool->all_down()) continue;
+    pool->end_service();
+    // One that was only to be started again is down now; of the others we hear when they are dead.
+    services_down = services_down && pool->all_down();
   }
+  if (!services_down) return;
   if (!strays_gone()) return;  // their SIGCHLD brings us back
   loop_.stop();
 }

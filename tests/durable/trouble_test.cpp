@@ -1,60 +1,14 @@
 // What a disk may do to durable jobs, and what a command may write.
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 
 #include "tests/durable/house.hpp"
+#include "tests/durable/small_disk.hpp"
 
 using namespace jobring;
 using namespace jobring::test;
 using namespace std::chrono_literals;
-
-namespace {
-
-std::string refusal(const DurableHouse& house) {
-  std::string line;
-  eventually([&] {
-    try {
-      Client client = house.daemon->connect();
-      DurableJobs(client).counts();
-      line.clear();
-    } catch (const Exception& e) {
-      line = e.what();
-    }
-    return line.find("jobs.db") != line.npos;
-  });
-  return line;
-}
-
-// A file system of its own, of so many bytes; gone at the end.
-class SmallDisk {
- public:
-  SmallDisk(const std::string& path, const std::string& size) : path_(path) {
-    mounted_ = mount("tmpfs", path.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
-  }
-  ~SmallDisk() {
-    if (mounted_) umount2(path_.c_str(), MNT_DETACH);
-  }
-  bool mounted() const { return mounted_; }
-
- private:
-  std::string path_;
-  bool mounted_ = false;
-};
-
-}  // namespace
-
-TEST_CASE("a store that is newer or no store at all is refused with one line") {
-  DurableHouse house;
-  house.kill_daemon();
-  write_file(house.state / "jobs.db", std::string(5'000, 'x'));
-  house.start();
-  const std::string line = refusal(house);
-  CHECK_MESSAGE(line.find("jobs.db") != line.npos, line);
-  CHECK(line.find('\n') == line.npos);
-}
 
 TEST_CASE("a full disk refuses new jobs and loses none and is forgotten when there is room") {
   DurableHouse house(R"({"default": {"workers": 1}})");
@@ -134,44 +88,4 @@ TEST_CASE("members of an array find their index in their environment") {
   for (JobId i = 1; i <= 3; ++i)
     CHECK(jobs.logs(group + i).bytes ==
           std::to_string(3 * i) + " " + std::to_string(group + i) + " 1\n");
-}
-
-TEST_CASE("a state directory that is read-only is refused with one line that names it") {
-  DurableHouse house;
-  house.kill_daemon();
-  SmallDisk disk(house.state.path(), "8m");
-  if (!disk.mounted()) {
-    MESSAGE("cannot mount a small file system here: only root can");
-    return;
-  }
-  chmod(house.state.path().c_str(), 0700);
-  house.start();
-  JobId id = 0;
-  {
-    Client client = house.daemon->connect();
-    id = DurableJobs(client).submit("echo", "kept", {.held = true}).id();
-  }
-  house.kill_daemon();
-  const char* path = house.state.path().c_str();
-  // As soon as nobody of the dead daemon has a file open any more.
-  REQUIRE(eventually(
-      [&] { return mount(nullptr, path, nullptr, MS_REMOUNT | MS_RDONLY, nullptr) == 0; }));
-  house.start();
-  std::string line;
-  CHECK(eventually([&] {
-    try {
-      Client client = house.daemon->connect();
-      DurableJobs(client).counts();
-    } catch (const Exception& e) {
-      line = e.what();
-    }
-    return line.find("Read-only") != line.npos && line.find(path) != line.npos;
-  }));
-  INFO(line);
-  CHECK(line.find('\n') == line.npos);
-  house.kill_daemon();
-  REQUIRE(mount(nullptr, path, nullptr, MS_REMOUNT, nullptr) == 0);
-  house.start();
-  Client client = house.daemon->connect();
-  CHECK(DurableJobs(client).show(id)->state == JobState::held);
 }
