@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "daemon/keeper/sqlite/schema.hpp"
 #include "tests/durable/house.hpp"
 #include "tests/durable/small_disk.hpp"
 #include "tests/support/seed.hpp"
@@ -21,6 +22,11 @@ namespace {
 // Soon tried again.
 constexpr const char* kRestart = R"(, "restart": {"backoff_min": "10ms", "backoff_max": "50ms"})";
 constexpr const char* kPool = R"({"default": {"workers": 1}})";
+
+// What makes a store one of this version again.
+std::string our_version() {
+  return "PRAGMA user_version=" + std::to_string(keeper::migrations().size());
+}
 
 // What the daemon says instead of an answer, as soon as that has the word in it.
 std::string refusal(const DurableHouse& house, const std::string& word) {
@@ -93,7 +99,7 @@ TEST_CASE("a store of a newer version is refused with one line and not touched")
   CHECK(alive(house.daemon->pid()));
   house.stop_daemon();
   CHECK(read_file(file) == before);
-  run_sql(file, "PRAGMA user_version=1");
+  run_sql(file, our_version());
   house.start();
   Client client = house.daemon->connect();
   for (const JobId id : ids) CHECK(DurableJobs(client).show(id)->state == JobState::held);
@@ -110,7 +116,7 @@ TEST_CASE("a store that is refused is opened as soon as it is in order again") {
   REQUIRE(eventually([&] {
     sqlite3* db = nullptr;
     const bool set = sqlite3_open((house.state / "jobs.db").c_str(), &db) == SQLITE_OK &&
-                     sqlite3_exec(db, "PRAGMA user_version=1", nullptr, nullptr, nullptr) == 0;
+                     sqlite3_exec(db, our_version().c_str(), nullptr, nullptr, nullptr) == 0;
     sqlite3_close(db);
     return set;
   }));
