@@ -81,6 +81,7 @@ struct Change {
   std::uint32_t attempt = 0;         // begun so far
   bool removed = false;              // it is forgotten
   std::string_view pool{};           // valid until the next turn
+  std::uint64_t count = 1;           // so many, with ids from `id` on: members of a new array
 };
 
 struct ListPage {

@@ -105,7 +105,13 @@ class Game {
 
   JobSpec spec(std::size_t at) {
     JobSpec s = job(kPools[below(3)]);
-    if (chance(2)) return s;  // a plain one, which goes into a pack
+    if (chance(2)) {  // a plain one, which goes into a pack
+      if (chance(10))
+        s.array = Array{3, 3 + std::int64_t(below(chance(5) ? 300 : 8)), 2, 0};
+      else if (chance(4))
+        join(s);
+      return s;
+    }
     if (chance(3)) s.priority = std::int32_t(below(7)) - 3;
     if (chance(6)) s.delay_ms = below(1'000);
     if (chance(8)) s.run_at_ms = house_.clock.real_ms + std::int64_t(below(2'000)) - 500;
@@ -131,12 +137,16 @@ class Game {
     if (chance(8) && s.unique.key.empty()) {
       s.array = Array{3, 3 + std::int64_t(below(8)), 2, std::uint32_t(below(3))};
       if (s.array->at_once > 0) s.concurrency_key = {}, s.concurrency_max = 0;
-    } else if (chance(5) && !model_.groups.empty()) {
-      auto it = model_.groups.begin();
-      std::advance(it, below(model_.groups.size()));
-      s.group = it->first;
+    } else if (chance(5)) {
+      join(s);
     }
     return s;
+  }
+  void join(JobSpec& s) {
+    if (model_.groups.empty()) return;
+    auto it = model_.groups.begin();
+    std::advance(it, below(model_.groups.size()));
+    s.group = it->first;
   }
 
   Selector selector() {

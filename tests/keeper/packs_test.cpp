@@ -89,6 +89,51 @@ TEST_CASE("jobs of pools that take turns go into packs of their own pools") {
   house.sound();
 }
 
+TEST_CASE("members of arrays and groups share rows too and know whose they are") {
+  House house;
+  house.begin();
+  const JobId group = house->new_group(0);
+  house.commit();
+  JobSpec array = job(), member = job();
+  array.array = Array{10, 208, 2, 0};
+  member.group = group;
+  const auto answers = house.submit_all({array, member, job(), member});
+  CHECK(answers[0].count == 100);
+  CHECK(answers[0].id == 2);
+  CHECK(answers[1].id == 103);
+  house.begin();
+  CHECK(house->submit({&array, 1}).size() == 1);
+  CHECK(house->changes().size() == 1);
+  CHECK(house->changes()[0].id == 107);
+  CHECK(house->changes()[0].count == 100);
+  house->abandon();
+  house.sound();
+  CHECK(rows(house, "pack") == 5);
+  CHECK(rows(house, "job") == 0);
+  house.open();
+  house.sound();
+  CHECK(house.show(3).job.spec.index == 10);
+  CHECK(house.show(102).job.spec.index == 208);
+  CHECK(house.show(102).job.spec.group == 2);
+  CHECK(house.show(103).job.spec.group == group);
+  CHECK(house.show(104).job.spec.group == 0);
+  house.begin();
+  TakenBatch batch = house->take("p", 2);
+  house.commit();
+  REQUIRE(batch.jobs.size() == 2);
+  CHECK(batch.jobs[1].id == 4);
+  CHECK(batch.jobs[1].spec.index == 12);
+  CHECK(batch.jobs[1].spec.payload == "hello");
+  house.finish(3);
+  house.finish(4, JobState::failed, house.clock.steady_ms + 10);
+  house.sound();
+  CHECK((*house->group(2))->open == 99);
+  house.apply(Verb::cancel, 103);
+  CHECK((*house->group(group))->bad == 1);
+  house.sound();
+  CHECK(house.show(3).job.spec.index == 10);
+}
+
 TEST_CASE("packed jobs and others of a pool are taken in the order of their ranks") {
   House house;
   JobSpec tagged = job(), urgent = job(), late = job();

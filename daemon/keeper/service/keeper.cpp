@@ -247,11 +247,14 @@ void Keeper::tell_changes() {
   std::size_t next_ended = 0;
   bool any_over = false;
   // Of more than are remembered only the last are of interest.
-  const std::size_t skipped =
-      changes.size() > options_.events ? changes.size() - options_.events : 0;
+  std::uint64_t left = 0;  // this and those to come
+  for (const Change& change : changes) left += change.count;
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const Change& change = changes[i];
-    if (i >= skipped) {
+    const std::uint64_t skipped =
+        std::min(change.count, left - std::min<std::uint64_t>(left, options_.events));
+    left -= change.count;
+    if (skipped < change.count) {
       Event event;
       event.time_ms = clock_.real_ms;
       event.id = change.id;
@@ -280,7 +283,8 @@ void Keeper::tell_changes() {
         event.uid = record.job.spec.uid;
         event.name = record.job.spec.name;
       }
-      events_.add(event);
+      event.id += skipped;
+      for (std::uint64_t n = skipped; n < change.count; ++n, ++event.id) events_.add(event);
     }
     const bool over = is_ended(change.state) || change.removed;
     any_over |= over;

@@ -130,7 +130,7 @@ class SqliteStore final : public Store {
     return std::to_string(spec.uid) + ' ' + std::string(spec.concurrency_key);
   }
   static Row row_of(Statement& s);
-  static Row packed_row(JobId id, std::uint32_t pool);
+  static Row packed_row(const Pack& pack, JobId id);
   // Of the job that `s` stands on.
   Found found_at(Statement& s);
   bool load_row(JobId id, Row& row);  // false: not there
@@ -142,11 +142,12 @@ class SqliteStore final : public Store {
   void unpack(const Row& row, const std::string_view* last);
   // A new row. `spec`: null of members; `last`: null of those that have not ended.
   void insert_row(const Row& row, const std::string_view* spec, const std::string_view* last);
-  void changed(const Row& row, bool removed = false) {
+  // `count` of them, with ids from the row's on.
+  void changed(const Row& row, bool removed = false, std::uint64_t count = 1) {
     // A damaged row may name any pool.
     const std::string_view pool =
         row.pool < pools_.size() ? std::string_view(pools_[row.pool].name) : std::string_view();
-    changes_.push_back({row.id, row.state, row.tries, removed, pool});
+    changes_.push_back({row.id, row.state, row.tries, removed, pool, count});
   }
   // Into and out of what its state keeps it in, and the summaries.
   void enter(const Row& row);
@@ -186,6 +187,7 @@ class SqliteStore final : public Store {
   std::span<const Dependency> resolved(const JobSpec& spec);
   Submitted claim_key(const JobSpec& spec, JobId id);
   void insert(Row& row, const JobSpec& spec, std::string_view blob);
+  void joined(const Row& row);
   void schedule(Row& row, const JobSpec& spec);
   bool plain(const JobSpec& spec) const;
 
@@ -252,7 +254,7 @@ class SqliteStore final : public Store {
 
   // check.cpp
   void check_packs(const std::function<void(std::string)>& say,
-                   const std::function<void(JobId, std::uint32_t)>& count);
+                   const std::function<void(const Row&)>& count);
 
   // show.cpp
   JobView view_of(const Found& job);

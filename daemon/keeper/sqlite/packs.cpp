@@ -22,10 +22,10 @@ std::string_view bytes_of(const std::uint64_t& mask) {
 // `live` always has 8 bytes, so that SQLite overwrites it in place.
 void Packs::prepare(Database& db) {
   db_ = &db;
-  put_.prepare(db, "INSERT INTO pack(k, live, specs) VALUES(?, ?, ?)");
+  put_.prepare(db, "INSERT INTO pack(k, live, grp, specs) VALUES(?, ?, ?, ?)");
   update_.prepare(db, "UPDATE pack SET live = ? WHERE k = ?");
   drop_.prepare(db, "DELETE FROM pack WHERE k = ?");
-#define FROM_PACK "SELECT k, live, specs FROM pack WHERE k BETWEEN ? AND ? ORDER BY k"
+#define FROM_PACK "SELECT k, live, grp, specs FROM pack WHERE k BETWEEN ? AND ? ORDER BY k"
   at_.prepare(db, FROM_PACK " DESC LIMIT 1");
   first_.prepare(db, FROM_PACK);
   last_.prepare(db, FROM_PACK " DESC");
@@ -53,14 +53,16 @@ Packs::Lane& Packs::lane(std::uint32_t pool) {
   return lanes_[pool];
 }
 
-void Packs::add(JobId id, std::uint32_t pool, std::string_view spec) {
+void Packs::add(JobId id, std::uint32_t pool, JobId group, std::string_view spec) {
   Lane& at = lane(pool);
-  if (at.open == nullptr || at.open->bit(id) == 0 || at.open->specs.size() + spec.size() > kBytes) {
+  if (at.open == nullptr || at.open->bit(id) == 0 || at.open->group != group ||
+      at.open->specs.size() + spec.size() > kBytes) {
     if (listed_.size() >= kHeldBack) store();
     at.any = true;
     at.open = &packs_[key(pool, id)];
     at.open->first = id;
     at.open->pool = pool;
+    at.open->group = group;
     at.open->dirty_ = true;
     fresh_ = true;
     list(*at.open);
@@ -86,7 +88,8 @@ bool Packs::parse(Statement& row, Pack& into) {
   into.stored_ = true;
   const std::string_view live = row.bytes(1);
   if (live.size() == sizeof into.live) std::memcpy(&into.live, live.data(), live.size());
-  Unpacker u(row.bytes(2));
+  into.group = JobId(row.number(2));
+  Unpacker u(row.bytes(3));
   into.members = u.number();
   std::uint64_t end = 0;
   for (int n = std::popcount(into.members); n > 0; --n) {
@@ -175,7 +178,8 @@ void Packs::store() {
         from = end;
       }
       buffer_.append(pack->specs);
-      put_.bind(1, k).bind(2, bytes_of(pack->live)).bind(3, buffer_).run();
+      put_.bind(1, k).bind(2, bytes_of(pack->live));
+      put_.bind_sparse(3, std::int64_t(pack->group)).bind(4, buffer_).run();
       pack->stored_ = true;
     }
     pack->dirty_ = pack->listed_ = false;

@@ -1,7 +1,7 @@
 // Plain jobs that wait or run, up to 64 a row.
 //
-// Most jobs have a handler, a payload and a pool, and nothing else: ready at once, of priority 0,
-// of no group, with no key, tag, deadline or dependency that is open. Such a job has no row of its
+// Most jobs have a handler, a payload, a pool, perhaps a group, and nothing else: ready at once, of
+// priority 0, with no key, tag, deadline or dependency that is open. Such a job has no row of its
 // own, and none in an order: it is in the pack of its pool that covers its id, a row of `pack`.
 // SQLite's cost is by rows, so a batch of a thousand is 16 rows to accept instead of two thousand,
 // and taking them writes none (they are in `running` then, as all that run).
@@ -31,11 +31,12 @@ namespace jobring::keeper {
 struct Pack {
   JobId first = 0;
   std::uint32_t pool = 0;
+  JobId group = 0;  // of all of them; 0: none
   // Bit n is job first + n.
   std::uint64_t members = 0;  // since it was made
   std::uint64_t live = 0;     // of those: still here
   std::uint64_t runs = 0;     // of those: taken
-  std::string specs{};        // of the members, in order
+  std::string specs{};        // of the members, in order; empty ones: the group's, an array
   std::vector<std::uint32_t> ends{};
 
   static constexpr JobId kJobs = 64;
@@ -65,7 +66,7 @@ class Packs {
   void load(std::uint32_t pools);
 
   // A new plain job; ids only grow.
-  void add(JobId id, std::uint32_t pool, std::string_view spec);
+  void add(JobId id, std::uint32_t pool, JobId group, std::string_view spec);
   // The pack in which the job is live, or null. Valid until the next call of anything here.
   Pack* find(JobId id);
   // The same for a job that runs: it stays valid while it does.
@@ -86,7 +87,7 @@ class Packs {
     Line& operator=(const Line&) = delete;
     // 0: none is left.
     JobId id() const { return id_; }
-    std::string_view spec() const { return pack_->spec(id_); }
+    const Pack& pack() const { return *pack_; }
     // The one that it stands on runs now; goes on. The pack is valid while it runs.
     Pack& take();
 

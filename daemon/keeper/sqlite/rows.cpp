@@ -27,12 +27,14 @@ SqliteStore::Row SqliteStore::row_of(Statement& s) {
   return row;
 }
 
-SqliteStore::Row SqliteStore::packed_row(JobId id, std::uint32_t pool) {
+SqliteStore::Row SqliteStore::packed_row(const Pack& pack, JobId id) {
   Row row;
   row.id = id;
   row.state = JobState::ready;
-  row.pool = pool;
+  row.pool = pack.pool;
+  row.group = pack.group;
   row.flags = kPacked;
+  if (pack.spec(id).empty()) row.flags |= kMember;
   return row;
 }
 
@@ -50,7 +52,7 @@ bool SqliteStore::load_row(JobId id, Row& row) {
     const Rows rows(get_row_);
     row = row_of(get_row_);
   } else if (const Pack* pack = packs_.find(id)) {
-    row = packed_row(id, pack->pool);
+    row = packed_row(*pack, id);
   } else {
     return false;
   }
@@ -70,8 +72,8 @@ bool SqliteStore::find(JobId id, Found& found) {
   }
   const Pack* pack = packs_.find(id);
   if (pack == nullptr) return false;
-  found.row = packed_row(id, pack->pool);
-  found.spec = spec_copy_ = pack->spec(id);
+  found.row = packed_row(*pack, id);
+  found.spec = spec_copy_ = spec_bytes(found.row, pack->spec(id));
   found.last = {};
   return true;
 }
@@ -103,7 +105,7 @@ void SqliteStore::unpack(const Row& r, const std::string_view* last) {
   Pack* const pack = entry != nullptr ? entry->pack : packs_.find(r.id);
   if (pack == nullptr) return db_.damaged("job " + std::to_string(r.id) + " is in no pack");
   const std::string_view spec = pack->spec(r.id);
-  insert_row(r, &spec, last);
+  insert_row(r, r.has(kMember) ? nullptr : &spec, last);
   packs_.drop(*pack, r.id);
   if (entry == nullptr) return;
   entry->pack = nullptr;

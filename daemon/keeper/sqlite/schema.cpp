@@ -48,8 +48,9 @@ CREATE TABLE cron(name PRIMARY KEY, schedule, next, last) WITHOUT ROWID;
 
 constexpr Migration kVersion2 = R"sql(
 -- Plain jobs without rows of their own (packs.hpp). k: pool << 48 | the first id; live: 8 bytes, a
--- bit for each of the 64 ids from there that is still in it; specs: as packs.cpp writes them.
-CREATE TABLE pack(k INTEGER PRIMARY KEY, live, specs);
+-- bit for each of the 64 ids from there that is still in it; grp: of all of them; specs: as packs.cpp
+-- writes them, empty ones for members of arrays.
+CREATE TABLE pack(k INTEGER PRIMARY KEY, live, grp, specs);
 )sql";
 
 constexpr Migration kMigrations[] = {kVersion1, kVersion2};

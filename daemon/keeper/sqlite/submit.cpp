@@ -137,20 +137,23 @@ void SqliteStore::insert(Row& r, const JobSpec& s, std::string_view blob) {
   }
   if (!s.concurrency_key.empty()) r.flags |= kKeyed;
   insert_row(r, r.has(kMember) ? nullptr : &blob, nullptr);
-  if (r.group != 0) {
-    Group& g = group_of(r.group);
-    if (!r.has(kMember)) g.size += 1, g.open += 1, g.kept += 1;
-    g.dirty = true;
-  }
   enter(r);
-  changed(r);
+}
+
+// A member of a group that is not an array.
+void SqliteStore::joined(const Row& row) {
+  Group& g = group_of(row.group);
+  g.size += 1;
+  g.open += 1;
+  g.kept += 1;
+  g.dirty = true;
 }
 
 // Nothing but the specification has to be kept of it (packs.hpp). After depend().
 bool SqliteStore::plain(const JobSpec& s) const {
-  return s.priority == 0 && s.group == 0 && s.unique.key.empty() && s.concurrency_key.empty() &&
-         s.tags.empty() && s.deadline_ms == 0 && s.delay_ms == 0 && s.run_at_ms <= now_.real_ms &&
-         !s.held && waits_.empty() && s.payload.size() <= kInlineMax;
+  return s.priority == 0 && s.unique.key.empty() && s.concurrency_key.empty() && s.tags.empty() &&
+         s.deadline_ms == 0 && s.delay_ms == 0 && s.run_at_ms <= now_.real_ms && !s.held &&
+         waits_.empty() && s.payload.size() <= kInlineMax;
 }
 
 Submitted SqliteStore::submit_one(const JobSpec& spec, std::size_t at) {
@@ -179,17 +182,18 @@ Submitted SqliteStore::submit_one(const JobSpec& spec, std::size_t at) {
   ++next_job_;
   answer.id = row.id;
   if (plain(spec)) {
-    packs_.add(row.id, row.pool, buffer_);
     row.state = JobState::ready;
+    packs_.add(row.id, row.pool, row.group, buffer_);
     zones_.add(row.id, row.pool, row.state, 1);
-    changed(row);
   } else {
     insert(row, spec, buffer_);
   }
+  if (row.group != 0) joined(row);
+  changed(row);
   return answer;
 }
 
-// A group row with the one specification, and a small row for each member.
+// A group row with the one specification, and packs or small rows for its members.
 Submitted SqliteStore::submit_array(const JobSpec& spec, std::size_t at) {
   using S = Submitted::Status;
   const Array& array = *spec.array;
@@ -227,6 +231,9 @@ Submitted SqliteStore::submit_array(const JobSpec& spec, std::size_t at) {
               "VALUES(?1, ?2, ?2, ?2, 1, ?3, ?4, ?5)");
   put.bind(1, std::int64_t(id)).bind(2, count).bind_sparse(3, array.first);
   put.bind(4, array.step).bind(5, buffer_).run();
+  g.dirty = true;
+  const bool packed = plain(own);
+  Row first;
   for (std::int64_t i = 0; i < count && db_.ok(); ++i) {
     Row row;
     row.id = id + 1 + std::uint64_t(i);
@@ -234,8 +241,16 @@ Submitted SqliteStore::submit_array(const JobSpec& spec, std::size_t at) {
     row.priority = spec.priority;
     row.group = id;
     row.flags = kMember | (elsewhere ? kBigPayload : 0u);
-    insert(row, own, {});
+    if (packed) {
+      row.state = JobState::ready;
+      packs_.add(row.id, row.pool, row.group, {});
+      zones_.add(row.id, row.pool, row.state, 1);
+    } else {
+      insert(row, own, {});
+    }
+    if (i == 0) first = row;
   }
+  changed(first, false, std::uint64_t(count));
   return {S::stored, id, std::uint32_t(count), 0};
 }
 

@@ -64,7 +64,8 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
     }
     if (!from_ranked && !from_plain) {
       const std::size_t at = picked.size();
-      pick(packed_row(next, pool), nullptr, line->spec());
+      const Row row = packed_row(line->pack(), next);
+      pick(row, nullptr, spec_bytes(row, line->pack().spec(next)));
       picked[at].pack = &line->take();
       continue;
     }
@@ -141,7 +142,7 @@ TakenBatch SqliteStore::take(std::string_view pool_name, std::uint32_t most) {
     taken.id = row.id;
     taken.attempt = row.tries + 1;
     taken.base = row.base;
-    changes_.push_back({row.id, JobState::running, taken.attempt, false, pools_[row.pool].name});
+    changes_.push_back({row.id, JobState::running, taken.attempt, false, pools_[row.pool].name, 1});
     InFlight::Entry& entry = in_flight_.add(row.id);
     entry.attempt = taken.attempt;
     entry.taken_ms = now_.real_ms;

@@ -69,7 +69,7 @@ bool SqliteStore::Walk::next(Found& found) {
       return true;
     case Shown::pack:
       const Pack& pack = lanes_[lane_].pack;
-      found.row = packed_row(found_, pack.pool);
+      found.row = packed_row(pack, found_);
       found.spec = pack.spec(found_);
       found.last = {};
       return true;
