@@ -1,7 +1,7 @@
 // Layouts, little-endian, without padding. A count or length is followed at once by what it counts.
 //
 // Command (payload of "exec")            Report (head of the result of "exec")
-//   u8   format = 1                        u8   format = 1
+//   u8   format = 1, or 2 with limits      u8   format = 1
 //   u8   flags: 1 env_replaces             u8   flags: 1 timed_out, 2 killed, 4 stdout_truncated,
 //   u16  umask; 0xffff: the worker's              8 stderr_truncated
 //   u32  kill_grace_ms                     u16  start_step length
@@ -11,10 +11,14 @@
 //   string cwd                             u32  pid
 //   string stdin_file                      u64  stdout_total, stderr_total, wall_us, user_us,
 //   string stdin_text (may hold NUL)            system_us, max_rss_kib
-//                                          u64  length of out, length of err
-//   string = u32 length, bytes             start_step, out, err
+//   of format 2, behind it:                u64  length of out, length of err
+//   u16  which limits: 1 << place in       start_step, out, err
+//        kCommandLimits
+//   u64  for each of these, in order       string = u32 length, bytes
 //
-// If you change either layout, increment its format.
+// If you change either layout, increment its format, and go on reading the older ones: stores hold
+// them. A command is written in the oldest that has all of it, for workers that were started
+// before.
 #include "common/exec_codec.hpp"
 
 #include <algorithm>
@@ -23,11 +27,12 @@
 #include <utility>
 
 #include "common/byte_codec.hpp"
+#include "common/command_limits.hpp"
 
 namespace jobring {
 namespace {
 
-constexpr std::uint8_t kCommandFormat = 1;
+constexpr std::uint8_t kCommandFormat = 1, kWithLimits = 2;
 constexpr std::uint8_t kReportFormat = 1;
 constexpr std::uint8_t kEnvReplaces = 1;
 constexpr std::uint8_t kTimedOut = 1, kKilled = 2, kOutTruncated = 4, kErrTruncated = 8;
@@ -68,16 +73,38 @@ Result<void> check(const Command& command) {
   return {};
 }
 
+void put_limits(ByteWriter& to, const CommandLimits& limits) {
+  std::uint16_t which = 0;
+  for (std::size_t i = 0; i < kCommandLimits.size(); ++i) {
+    if (limits.*kCommandLimits[i].value) which = std::uint16_t(which | 1u << i);
+  }
+  to.number(which);
+  for (const CommandLimit& limit : kCommandLimits) {
+    if (const auto& value = limits.*limit.value) to.number(*value);
+  }
+}
+
+// False: it is one that we do not know, and must not leave out.
+bool take_limits(ByteReader& from, CommandLimits& limits) {
+  const auto which = from.number<std::uint16_t>();
+  if (which >> kCommandLimits.size() != 0) return false;
+  for (std::size_t i = 0; i < kCommandLimits.size(); ++i) {
+    if ((which & 1u << i) != 0) limits.*kCommandLimits[i].value = from.number<std::uint64_t>();
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string encode(const Command& command) {
-  std::size_t size =
-      64 + command.cwd.size() + command.stdin_file.size() + command.stdin_text.size();
+  std::size_t size = 64 + sizeof(CommandLimits) + command.cwd.size() + command.stdin_file.size() +
+                     command.stdin_text.size();
   for (const std::string& s : command.argv) size += s.size() + sizeof(std::uint32_t);
   for (const std::string& s : command.env) size += s.size() + sizeof(std::uint32_t);
   ByteWriter to;
   to.reserve(size);
-  to.number(kCommandFormat);
+  const bool limited = command.limits != CommandLimits{};
+  to.number(limited ? kWithLimits : kCommandFormat);
   to.number(command.env_replaces ? kEnvReplaces : std::uint8_t{0});
   // One that is out of range must not turn into another that is not.
   const bool fits = command.umask >= -1 && command.umask < kNoUmask;
@@ -89,6 +116,7 @@ std::string encode(const Command& command) {
   to.string(command.cwd);
   to.string(command.stdin_file);
   to.string(command.stdin_text);
+  if (limited) put_limits(to, command.limits);
   return to.take();
 }
 
@@ -96,9 +124,10 @@ Result<Command> decode_command(std::span<const unsigned char> payload) {
   ByteReader from(payload);
   const auto format = from.number<std::uint8_t>();
   if (!from.ok()) return bad_command("the payload is empty");
-  if (format != kCommandFormat) {
+  if (format != kCommandFormat && format != kWithLimits) {
     return bad_command("format " + std::to_string(format) +
-                       " is unknown, this worker reads format " + std::to_string(kCommandFormat));
+                       " is unknown, this worker reads formats up to " +
+                       std::to_string(kWithLimits));
   }
   Command command;
   const auto flags = from.number<std::uint8_t>();
@@ -112,6 +141,8 @@ Result<Command> decode_command(std::span<const unsigned char> payload) {
   command.cwd = from.string();
   command.stdin_file = from.string();
   command.stdin_text = from.string();
+  if (format == kWithLimits && !take_limits(from, command.limits))
+    return bad_command("unknown limits are set");
   if (!from.ok()) return bad_command("a count or length is larger than the payload");
   if (!from.at_end()) return bad_command("bytes are left over behind the last field");
   if ((flags & ~kEnvReplaces) != 0) return bad_command("unknown flags are set");

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <random>
 
+#include "common/command_limits.hpp"
+
 using namespace jobring;
 
 namespace {
@@ -25,6 +27,9 @@ Command full_command() {
   c.umask = 027;
   c.output_max = 1ull << 33;
   c.kill_grace_ms = 1500;
+  c.limits.memory = 1ull << 33;
+  c.limits.core = 0;
+  c.limits.stack = CommandLimits::unlimited;
   return c;
 }
 
@@ -62,6 +67,58 @@ TEST_CASE("a command comes back as it was encoded") {
   CHECK(got->umask == 027);
   CHECK(got->output_max == sent.output_max);
   CHECK(got->kill_grace_ms == 1500);
+  CHECK(got->limits == sent.limits);
+}
+
+TEST_CASE("each limit of a command comes back alone and none is taken for another") {
+  for (const CommandLimit& limit : kCommandLimits) {
+    CAPTURE(limit.name);
+    Command sent;
+    sent.argv = {"true"};
+    sent.limits.*limit.value = 77;
+    auto got = decode_command(bytes(encode(sent)));
+    REQUIRE(got.ok());
+    CHECK(got->limits == sent.limits);
+  }
+}
+
+// The bytes of versions before there were limits, as they stand in stores. They must be read for
+// ever, and a command without limits is still written so, for workers of these versions.
+TEST_CASE("a command of the format without limits is read and written as ever") {
+  const unsigned char stored[] = {
+      1,    1,                                                               // format, env_replaces
+      0x17, 0,                                                               // umask 027
+      0xdc, 5, 0, 0,                                                         // kill_grace_ms 1500
+      0,    0, 0, 0, 2,   0,   0,   0,                                       // output_max 8 GiB
+      2,    0, 0, 0,                                                         // argv
+      4,    0, 0, 0, 'e', 'c', 'h', 'o', 1, 0, 0, 0,   'x', 1,   0,   0, 0,  // env
+      3,    0, 0, 0, 'A', '=', '1', 4,   0, 0, 0, '/', 't', 'm', 'p',        // cwd
+      2,    0, 0, 0, '/', 'f',                                               // stdin_file
+      3,    0, 0, 0, 'a', 0,   'b'};                                         // stdin_text
+  const auto got = decode_command(stored);
+  REQUIRE(got.ok());
+  CHECK(got->argv == std::vector<std::string>{"echo", "x"});
+  CHECK(got->env == std::vector<std::string>{"A=1"});
+  CHECK(got->env_replaces);
+  CHECK(got->umask == 027);
+  CHECK(got->kill_grace_ms == 1500);
+  CHECK(got->output_max == 8ull << 30);
+  CHECK(got->cwd == "/tmp");
+  CHECK(got->stdin_file == "/f");
+  CHECK(got->stdin_text == std::string("a\0b", 3));
+  CHECK(got->limits == CommandLimits{});
+  CHECK(encode(*got) == std::string(reinterpret_cast<const char*>(stored), sizeof stored));
+}
+
+TEST_CASE("a limit that this worker does not know is refused and not left out") {
+  Command sent;
+  sent.argv = {"true"};
+  sent.limits.memory = 1;
+  std::string payload = encode(sent);
+  payload[payload.size() - 9] = char(0x80);  // the high byte of which there are
+  const auto got = decode_command(bytes(payload));
+  REQUIRE_FALSE(got.ok());
+  CHECK(got.error().line() == "command: unknown limits are set");
 }
 
 TEST_CASE("a command of defaults comes back as defaults") {

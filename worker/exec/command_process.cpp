@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "common/clock.hpp"
+#include "common/command_limits.hpp"
 
 namespace jobring {
 namespace {
@@ -17,6 +18,15 @@ constexpr std::uint64_t kMillisecond = 1'000'000;  // nanoseconds
 
 std::uint64_t microseconds(const timeval& t) {
   return std::uint64_t(t.tv_sec) * 1'000'000 + std::uint64_t(t.tv_usec);
+}
+
+std::string limit_step(int resource, std::uint64_t value) {
+  for (const CommandLimit& limit : kCommandLimits) {
+    if (limit.resource != resource) continue;
+    return std::string("limit ") + limit.name + " to " +
+           (value == RLIM_INFINITY ? "unlimited" : std::to_string(value));
+  }
+  return "limit";
 }
 
 // Opened once in each thread: every command without input reads it.
@@ -38,8 +48,8 @@ CommandProcess::CommandProcess(const Command& command, const CommandContext& con
   kept_[OutputRoom::err].file.emplace(context.output_directory, context.output_name + ".err", most);
 }
 
-bool CommandProcess::failed(const char* step, int error) {
-  report_.start_step = step;
+bool CommandProcess::failed(std::string step, int error) {
+  report_.start_step = std::move(step);
   report_.start_errno = error;
   return false;
 }
@@ -65,6 +75,29 @@ bool CommandProcess::open_streams(SpawnPlan& plan) {
   return true;
 }
 
+// What the worker may not have itself is refused here, though root could set it: a pool's limits
+// hold for all of its commands.
+bool CommandProcess::set_limits(SpawnPlan& plan) {
+  for (const CommandLimit& limit : kCommandLimits) {
+    const auto& wanted = command_.limits.*limit.value;
+    if (!wanted) continue;
+    rlimit ours{};
+    if (getrlimit(__rlimit_resource_t(limit.resource), &ours) != 0)
+      return failed(limit_step(limit.resource, *wanted), errno);
+    if (*wanted > ours.rlim_max) {
+      return failed(
+          limit_step(limit.resource, *wanted) + ", its worker has " + std::to_string(ours.rlim_max),
+          EPERM);
+    }
+    rlim_t hard = *wanted;
+    // At a hard limit of processor time comes KILL, which does not say why: XCPU shall come before.
+    if (limit.resource == RLIMIT_CPU && hard < ours.rlim_max) ++hard;
+    limits_.push_back({limit.resource, {*wanted, hard}});
+  }
+  plan.limits = limits_;
+  return true;
+}
+
 bool CommandProcess::start() {
   started_ns_ = now_ns();
   SpawnPlan plan{};
@@ -79,7 +112,7 @@ bool CommandProcess::start() {
   identity_ = plan.identity;
   note_ = plan.note = lease_.take();
   if (note_ == nullptr) return failed("mmap", ENOMEM);
-  if (!open_streams(plan)) return false;
+  if (!set_limits(plan) || !open_streams(plan)) return false;
 
   pid_ = spawn(plan);
   if (pid_ < 0) return failed("vfork", errno);
@@ -177,6 +210,11 @@ void CommandProcess::describe_failure(const StartNote& note) {
     case StartStep::input:
       report_.start_step = "open " + command_.stdin_file;
       break;
+    case StartStep::limits: {
+      const SpawnLimit& limit = limits_[std::size_t(note.path)];
+      report_.start_step = limit_step(limit.resource, limit.value.rlim_cur);
+      break;
+    }
     case StartStep::exec:
       // Not found anywhere: the name that was asked for says more than the last place that was
       // tried.

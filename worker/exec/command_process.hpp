@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "common/unique_fd.hpp"
 #include "worker/exec/capture.hpp"
@@ -58,7 +60,8 @@ class CommandProcess {
 
  private:
   bool open_streams(SpawnPlan& plan);
-  bool failed(const char* step, int error);
+  bool set_limits(SpawnPlan& plan);
+  bool failed(std::string step, int error);
   void signal_group(int signal);
   void describe_failure(const StartNote& note);
 
@@ -72,6 +75,7 @@ class CommandProcess {
   StartNote* note_ = nullptr;
   const Identity* identity_ = nullptr;
   PreparedCommand prepared_{command_};
+  std::vector<SpawnLimit> limits_;
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   std::uint64_t started_ns_ = 0;

@@ -99,6 +99,15 @@ void become(const SpawnPlan& plan) {
 }
 
 [[noreturn]] void execute(const SpawnPlan& plan) {
+  // The last thing, and the address space, which is the first, as the last of them: until the exec
+  // ours is the parent's, which may be larger already, so that the stack could not grow any more.
+  for (std::size_t i = plan.limits.size(); i-- > 0;) {
+    const SpawnLimit& limit = plan.limits[i];
+    if (setrlimit(__rlimit_resource_t(limit.resource), &limit.value) != 0) {
+      plan.note->path = int(i);
+      fail(plan, StartStep::limits, errno);
+    }
+  }
   // As a shell does: the first that is there counts; one that may not be executed only if no other
   // is found.
   int error = ENOENT;

@@ -1,23 +1,39 @@
 // Making the child process and turning it into the command.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <array>
+#include <span>
 
 #include "worker/exec/run_command.hpp"
 
 namespace jobring {
 
 // The steps from child to command, in order.
-enum class StartStep : int { none, process_group, descriptors, identity, directory, input, exec };
+enum class StartStep : int {
+  none,
+  process_group,
+  descriptors,
+  identity,
+  directory,
+  input,
+  limits,
+  exec
+};
 
 // Where the child says why it could not become the command; in memory that both see. Read it when
 // the child is dead.
 struct StartNote {
   volatile StartStep step;  // none: it did become the command, or was killed before
   volatile int error;       // errno
-  volatile int path;        // which of SpawnPlan::paths
+  volatile int path;        // which of SpawnPlan::paths, or of SpawnPlan::limits
+};
+
+struct SpawnLimit {
+  int resource;  // RLIMIT_...
+  rlimit value;
 };
 
 // All that the child needs, prepared: it must not allocate, lock or write to the parent's memory.
@@ -30,6 +46,7 @@ struct SpawnPlan {
   const char* directory;     // or null
   const Identity* identity;  // or null
   int umask;                 // -1: unchanged
+  std::span<const SpawnLimit> limits;
   StartNote* note;
 };
 

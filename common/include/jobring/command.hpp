@@ -2,11 +2,28 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace jobring {
+
+// Resource limits of a command and of each process that it starts (setrlimit(2)). Unset: those of
+// its worker, which are the pool's; above these none is set: the command cannot be started then.
+struct CommandLimits {
+  static constexpr std::uint64_t unlimited = ~std::uint64_t{0};
+  std::optional<std::uint64_t> memory{};      // bytes of address space
+  std::optional<std::uint64_t> cpu{};         // seconds of processor time: SIGXCPU, then SIGKILL
+                                              // after one more
+  std::optional<std::uint64_t> open_files{};  // descriptors
+  std::optional<std::uint64_t> processes{};   // processes and threads of the user that it runs as;
+                                              // not heeded for root
+  std::optional<std::uint64_t> file_size{};   // bytes of a file that is written: SIGXFSZ
+  std::optional<std::uint64_t> core{};        // bytes of a core file
+  std::optional<std::uint64_t> stack{};       // bytes
+  bool operator==(const CommandLimits&) const = default;
+};
 
 // A command. Strings must not contain NUL.
 struct Command {
@@ -22,6 +39,7 @@ struct Command {
   std::uint64_t output_max =
       0;  // bytes kept of stdout and of stderr each; 0: as much as the result has room for
   std::uint32_t kill_grace_ms = 0;  // between TERM and KILL; 0: the daemon's
+  CommandLimits limits{};
 };
 
 // How a command went.
