@@ -6,9 +6,18 @@
 
 #include "client/c/guard.hpp"
 #include "client/c/handles.hpp"
+#include "common/command_limits.hpp"
 #include "common/exec_codec.hpp"
 
 using namespace jobring::c;
+
+static_assert(jobring::kCommandLimits[JOBRING_LIMIT_MEMORY].resource == RLIMIT_AS &&
+              jobring::kCommandLimits[JOBRING_LIMIT_CPU].resource == RLIMIT_CPU &&
+              jobring::kCommandLimits[JOBRING_LIMIT_OPEN_FILES].resource == RLIMIT_NOFILE &&
+              jobring::kCommandLimits[JOBRING_LIMIT_PROCESSES].resource == RLIMIT_NPROC &&
+              jobring::kCommandLimits[JOBRING_LIMIT_FILE_SIZE].resource == RLIMIT_FSIZE &&
+              jobring::kCommandLimits[JOBRING_LIMIT_CORE].resource == RLIMIT_CORE &&
+              jobring::kCommandLimits[JOBRING_LIMIT_STACK].resource == RLIMIT_STACK);
 
 namespace {
 
@@ -35,6 +44,13 @@ jobring::Command jobring::c::command_of(const jobring_command& given) {
   }
   command.output_max = given.output_max;
   command.kill_grace_ms = given.kill_grace_ms;
+  if (given.limits_count != 0) need(given.limits, "command.limits");
+  for (std::size_t i = 0; i < given.limits_count; ++i) {
+    const jobring_limit& limit = given.limits[i];
+    if (limit.what < 0 || std::size_t(limit.what) >= jobring::kCommandLimits.size())
+      bad_input(std::to_string(limit.what) + " is none of its values", "command.limits[].what");
+    command.limits.*jobring::kCommandLimits[std::size_t(limit.what)].value = limit.value;
+  }
   return command;
 }
 

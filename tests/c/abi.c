@@ -14,7 +14,8 @@ _Static_assert(sizeof(jobring_result) == 64, "jobring_result");
 _Static_assert(sizeof(jobring_progress) == 112, "jobring_progress");
 _Static_assert(sizeof(jobring_command_result) == 248, "jobring_command_result");
 _Static_assert(sizeof(jobring_job_options) == 40, "jobring_job_options");
-_Static_assert(sizeof(jobring_command) == 80, "jobring_command");
+_Static_assert(sizeof(jobring_command) == 96, "jobring_command");
+_Static_assert(sizeof(jobring_limit) == 16, "jobring_limit");
 _Static_assert(sizeof(jobring_map_options) == 32, "jobring_map_options");
 _Static_assert(sizeof(jobring_bytes) == 16, "jobring_bytes");
 _Static_assert(sizeof(jobring_completion) == 72, "jobring_completion");
@@ -54,6 +55,8 @@ IS_AT(jobring_job_options, timeout_ns, 8);
 IS_AT(jobring_job_options, tag, 32);
 IS_AT(jobring_command, argv, 8);
 IS_AT(jobring_command, use_stdio, 76);
+IS_AT(jobring_command, limits, 80);
+IS_AT(jobring_limit, value, 8);
 IS_AT(jobring_command_result, stdout_total, 40);
 IS_AT(jobring_command_result, start_step, 120);
 /* What modules of handlers are compiled with. */

@@ -240,6 +240,25 @@ void commands(void) {
   CHECK(report.stdout_total == 24);
   jobring_future_free(future);
 
+  /* Limits of its own, and one above its worker's. */
+  const char* limited[] = {"sh", "-c", "ulimit -n; ulimit -t", NULL};
+  const jobring_limit limits[] = {{.what = JOBRING_LIMIT_OPEN_FILES, .value = 40},
+                                  {.what = JOBRING_LIMIT_CPU, .value = 60}};
+  command = (jobring_command){
+      .size = sizeof command, .argv = limited, .limits = limits, .limits_count = 2};
+  CHECK_OK(jobring_run(place.pool, &command, NULL, JOBRING_FOREVER, &future));
+  CHECK_OK(jobring_future_command(future, JOBRING_FOREVER, &report));
+  CHECK(report.stdout_len == 6 && memcmp(report.stdout_bytes, "40\n60\n", 6) == 0);
+  jobring_future_free(future);
+  const jobring_limit above = {.what = JOBRING_LIMIT_OPEN_FILES, .value = JOBRING_UNLIMITED};
+  command.limits = &above;
+  command.limits_count = 1;
+  CHECK_OK(jobring_run(place.pool, &command, NULL, JOBRING_FOREVER, &future));
+  CHECK_OK(jobring_future_command(future, JOBRING_FOREVER, &report));
+  CHECK(report.start_errno == 1 && report.shell_status == 126);
+  CHECK(strncmp(report.start_step, "limit open_files to unlimited", 29) == 0);
+  jobring_future_free(future);
+
   const char* missing[] = {"/no/such/program", NULL};
   command = (jobring_command){.size = sizeof command, .argv = missing};
   CHECK_OK(jobring_run(place.pool, &command, NULL, JOBRING_FOREVER, &future));

@@ -202,6 +202,12 @@ void bad_values(void) {
   const char* argv[] = {"true", NULL};
   jobring_command command = {.size = sizeof command, .argv = argv, .set_umask = 1, .umask = 01000};
   CHECK_BAD(jobring_run(place.pool, &command, NULL, 0, &made));
+  const jobring_limit limit = {.what = JOBRING_LIMIT_STACK + 1, .value = 1};
+  command = (jobring_command){
+      .size = sizeof command, .argv = argv, .limits = &limit, .limits_count = 1};
+  CHECK_BAD(jobring_run(place.pool, &command, NULL, 0, &made));
+  command.limits = NULL;
+  CHECK_BAD(jobring_run(place.pool, &command, NULL, 0, &made));
   jobring_client* client = NULL;
   jobring_connect_options connect = {.size = sizeof connect, .daemon = 3};
   CHECK_BAD(jobring_connect(&connect, &client));

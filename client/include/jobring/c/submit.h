@@ -40,6 +40,24 @@ jobring_status jobring_call(jobring_pool* pool, const char* handler, const void*
                             size_t payload_len, const jobring_job_options* options, void** result,
                             size_t* result_len);
 
+// What a command and each process that it starts may use at most (setrlimit(2)).
+enum {
+  JOBRING_LIMIT_MEMORY = 0,      // bytes of address space
+  JOBRING_LIMIT_CPU = 1,         // seconds of processor time: SIGXCPU, after one more SIGKILL
+  JOBRING_LIMIT_OPEN_FILES = 2,  // descriptors
+  JOBRING_LIMIT_PROCESSES = 3,   // of the user as whom it runs; not heeded for root
+  JOBRING_LIMIT_FILE_SIZE = 4,   // bytes of a file that it writes: SIGXFSZ
+  JOBRING_LIMIT_CORE = 5,        // bytes of a core file
+  JOBRING_LIMIT_STACK = 6        // bytes
+};
+#define JOBRING_UNLIMITED UINT64_MAX
+// This struct does not grow: arrays of it are passed.
+typedef struct jobring_limit {
+  int32_t what;  // JOBRING_LIMIT_...
+  uint32_t reserved;
+  uint64_t value;
+} jobring_limit;
+
 // A command, run without a shell.
 typedef struct jobring_command {
   uint32_t size;
@@ -56,6 +74,10 @@ typedef struct jobring_command {
   uint32_t umask;
   int32_t use_stdio;  // 1: it takes over this process's stdin, stdout and stderr; needs a pool
                       // opened with pass_stdio, once per pool; patience is for ever then
+  // Those that are not named are the worker's. Above its own the command is not started:
+  // start_errno is EPERM.
+  const jobring_limit* limits;
+  size_t limits_count;
 } jobring_command;
 
 // Runs a command: see jobring_future_command(). Its outcome is OK if it exited with 0. Else as
