@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 TEST_CASE("a full disk refuses new jobs and loses none and is forgotten when there is room") {
   DurableHouse house(R"({"default": {"workers": 1}})");
   house.kill_daemon();
-  SmallDisk disk(house.state.path(), "3m");
+  SmallDisk disk(house.state.path(), "5m");
   if (!disk.mounted()) {
     MESSAGE("cannot mount a small file system here: only root can");
     return;
@@ -23,7 +23,8 @@ TEST_CASE("a full disk refuses new jobs and loses none and is forgotten when the
   Client client = house.daemon->connect();
   DurableJobs jobs(client);
   jobs.pause("default");
-  write_file(house.state / "filler", std::string(1 << 20, 'x'));
+  // Results take as much room as payloads.
+  write_file(house.state / "filler", std::string(3 << 20, 'x'));
   std::vector<JobId> kept;
   bool full = false;
   for (int i = 0; i < 10'000 && !full; ++i) {

@@ -203,6 +203,54 @@ TEST_CASE("a full disk is told in one line and work goes on when there is room")
   sound(*store);
 }
 
+TEST_CASE("a log that fills the disk does not stand in the way when there is some room again") {
+  const ShimReset guard;
+  Directory directory;
+  SqliteOptions options = shimmed(directory);
+  options.wal_pages = 10'000;  // it is not written back for its length
+  options.disk_left = [] { return std::uint64_t(shim().room); };
+  const auto store = open(options);
+  const Clock now = clock_of_turn(0);
+  shim().room = 3'000'000;
+  // A page or two each, and more of the log: it is the log that fills the disk.
+  JobSpec spec = job();
+  const std::string large(4'000, 'x');
+  spec.payload = large;
+  std::uint64_t kept = 0;
+  for (;; ++kept) {
+    store->begin(now, Durability::synced);
+    store->submit({&spec, 1});
+    if (!store->commit().ok()) break;
+  }
+  CHECK(kept > 100);
+  // Far less than the log would have had by then.
+  shim().room = 600'000;
+  std::uint64_t ended = 0;
+  while (ended < 50) {
+    int tries = 0;
+    TakenBatch batch;
+    do {
+      REQUIRE(++tries <= 3);
+      store->begin(now, Durability::synced);
+      batch = store->take("p", 1);
+    } while (!store->commit().ok());
+    REQUIRE(batch.jobs.size() == 1);
+    Ending ending;
+    ending.id = batch.jobs[0].id;
+    ending.attempt.number = 1;
+    do {
+      REQUIRE(++tries <= 4);
+      store->begin(now, Durability::synced);
+      store->finish({&ending, 1});
+    } while (!store->commit().ok());
+    ++ended;
+  }
+  const auto& jobs = store->counts()[0].jobs;
+  CHECK(jobs[std::size_t(JobState::succeeded)] == ended);
+  CHECK(jobs[std::size_t(JobState::ready)] == kept - ended);
+  sound(*store);
+}
+
 TEST_CASE("after a failed flush nothing is accepted until the pages are safe in the file itself") {
   const ShimReset guard;
   Directory directory;

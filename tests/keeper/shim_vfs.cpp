@@ -29,6 +29,12 @@ sqlite3_file* real(sqlite3_file* f) {
   return file(f).real;
 }
 
+std::int64_t size_of(sqlite3_file* f) {
+  sqlite3_int64 size = 0;
+  real(f)->pMethods->xFileSize(real(f), &size);
+  return size;
+}
+
 // Not 0: it is not done.
 int change(DiskOp op) {
   Shim& s = shim();
@@ -48,6 +54,11 @@ int read(sqlite3_file* f, void* to, int n, sqlite3_int64 at) {
   return real(f)->pMethods->xRead(real(f), to, n, at);
 }
 int write(sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
+  if (shim().room >= 0) {
+    const std::int64_t more = std::max<std::int64_t>(0, at + n - size_of(f));
+    if (more > shim().room) return SQLITE_FULL;
+    shim().room -= more;
+  }
   const std::string data = shim().recording
                                ? std::string(static_cast<const char*>(from), std::size_t(n))
                                : std::string();
@@ -55,6 +66,7 @@ int write(sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
   return real(f)->pMethods->xWrite(real(f), from, n, at);
 }
 int truncate(sqlite3_file* f, sqlite3_int64 size) {
+  if (shim().room >= 0) shim().room += size_of(f) - size;
   if (const int rc = change({DiskOp::Kind::truncate, *file(f).name, size, {}})) return rc;
   return real(f)->pMethods->xTruncate(real(f), size);
 }

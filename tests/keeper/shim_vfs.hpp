@@ -25,6 +25,8 @@ struct Shim {
   std::vector<DiskOp> recorded;
   // Called before each change; anything but 0 (SQLITE_OK) is returned instead of doing it.
   std::function<int(DiskOp::Kind)> before;
+  // By so many bytes files may still grow before the disk is full; negative: there is no end.
+  std::int64_t room = -1;
 
   void reset() { *this = {}; }
 };

@@ -172,6 +172,7 @@ class SqliteStore final : public Store {
   void roll_back();
   void checkpoint();
   bool set_sync(Durability level);
+  bool short_of_disk();
 
   // open.cpp
   void prepare();
@@ -281,7 +282,8 @@ class SqliteStore final : public Store {
   bool broken_sync_ = false;  // a sync failed: only a checkpoint makes things safe again
   Durability sync_level_ = Durability::synced;
   Durability level_ = Durability::synced;
-  int wal_frames_ = 0;
+  int wal_frames_ = 0;    // pages in the log that are not in the file
+  int disk_seen_at_ = 0;  // how many there were when we last looked at the disk
 
   std::vector<Change> changes_;
   std::vector<Submitted> answers_;

@@ -17,7 +17,9 @@ struct SqliteOptions {
   std::uint64_t keep_ms = 7ull * 24 * 3'600'000;  // ended jobs that say nothing else
   std::uint32_t cache_kib = 16 * 1024;            // of pages
   std::uint32_t wal_pages = 4'000;                // written back to the file when there are more
-  const char* vfs = nullptr;                      // for tests: a registered SQLite VFS
+  // For tests: a registered SQLite VFS, and the bytes that its disk has left.
+  const char* vfs = nullptr;
+  std::uint64_t (*disk_left)() = nullptr;
 };
 
 // Makes the file if there is none. Refused with one line: a file of a newer version, of another

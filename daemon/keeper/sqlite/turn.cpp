@@ -1,10 +1,16 @@
 // Turns: one transaction each, and when it is on disk.
+#include <sys/statvfs.h>
+
+#include <algorithm>
+
 #include "daemon/keeper/sqlite/engine.hpp"
 
 namespace jobring::keeper {
 namespace {
 
 constexpr std::int64_t kClockKeptEvery = 1'000;  // ms
+constexpr int kDiskSeenEvery = 64;               // pages of the log
+constexpr std::uint64_t kPage = 4'096;           // bytes
 
 }  // namespace
 
@@ -26,11 +32,23 @@ void SqliteStore::begin(Clock now, Durability level) {
   groups_.clear();
   changes_.clear();
   // Answers were given, jobs handed out: now there is time to write the log back.
-  if (wal_frames_ >= int(options_.wal_pages) || broken_sync_) checkpoint();
+  if (wal_frames_ >= int(options_.wal_pages) || broken_sync_ || short_of_disk()) checkpoint();
   if (broken_sync_) return db_.fail(SQLITE_IOERR_FSYNC);
   if (stale_ && !load()) return;
   set_sync(level);
   db_.exec("BEGIN IMMEDIATE");
+}
+
+// A log that has taken the last of the disk could never be written back, because the file grows by
+// that: nothing would work again until as much is free. So when there is less left than the log may
+// need, it is kept short.
+bool SqliteStore::short_of_disk() {
+  if (wal_frames_ < disk_seen_at_ + kDiskSeenEvery) return false;
+  disk_seen_at_ = wal_frames_;
+  const std::uint64_t enough = options_.wal_pages * kPage;
+  if (options_.disk_left != nullptr) return options_.disk_left() < enough;
+  struct statvfs disk {};
+  return statvfs(options_.path.c_str(), &disk) == 0 && disk.f_bavail * disk.f_frsize < enough;
 }
 
 // Pages from the log to the file. If it fails, the log just grows, and the next turn tries again.
@@ -38,7 +56,7 @@ void SqliteStore::checkpoint() {
   const int mode = broken_sync_ ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
   const int rc = sqlite3_wal_checkpoint_v2(db_.raw(), nullptr, mode, nullptr, nullptr);
   if (rc != SQLITE_OK) return;
-  wal_frames_ = 0;
+  wal_frames_ = disk_seen_at_ = 0;
   // It synced the log before it wrote, and the file after that.
   broken_sync_ = false;
   unflushed_ = false;
@@ -61,6 +79,9 @@ Result<void> SqliteStore::commit() {
   if (!db_.ok()) {
     const Error error = *db_.error();
     roll_back();
+    // The disk may be full of our own log: once that is in the file, it is written from its
+    // beginning again.
+    if (wal_frames_ > 0) checkpoint();
     return error;
   }
   in_turn_ = false;
