@@ -1,8 +1,6 @@
 // Turns: one transaction each, and when it is on disk.
 #include <sys/statvfs.h>
 
-#include <algorithm>
-
 #include "daemon/keeper/sqlite/engine.hpp"
 
 namespace jobring::keeper {
