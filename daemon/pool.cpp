@@ -1,7 +1,9 @@
 #include "daemon/pool.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +17,14 @@ namespace {
 
 // Between the end of its control socket and its death a worker needs no longer.
 constexpr std::chrono::milliseconds kHangupGrace{100};
+// Bytes of orders that a worker has not read, as the kernel counts them: with more nothing is
+// offered to it.
+constexpr int kUnreadMost = 16 << 10;
+
+int unread_bytes(int socket) {
+  int bytes = 0;
+  return ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
 
 std::uint32_t milliseconds(std::chrono::nanoseconds d) {
   return std::uint32_t(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
@@ -208,13 +218,19 @@ void Pool::send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bo
 }
 
 // A channel that brings its stdio is about to submit one command, and its client waits for the
-// start: let a worker that sleeps map it meanwhile.
-void Pool::offer_to_sleeper(Channel& channel) {
+// start; that of a service is often opened for one request.
+void Pool::offer_to_sleeper(std::uint32_t id) {
+  const auto found = channels_.find(id);
+  if (found == channels_.end()) return;
+  Channel& channel = *found->second;
+  if (!service_ && channel.stdio.empty()) return;
   for (auto& worker : workers_) {
     if (worker->state != WorkerState::running) continue;
     for (std::uint32_t l = 0; l < worker->lanes.size(); ++l) {
       const std::uint32_t index = worker->lanes[l].index;
       if ((page().sleeping[index / 64].load() >> (index % 64) & 1) == 0) continue;
+      // An offer is nothing that must be sent: it may not be what fills the worker's socket.
+      if (unread_bytes(worker->process.control.get()) > kUnreadMost) continue;
       send_channel(*worker, l, channel, false);
       return;
     }
@@ -362,9 +378,7 @@ Result<Pool::Opened> Pool::open_channel(const OpenRequest& request, const Peer& 
   if (!made) return made.error();
   Channel& channel = **made;
   channel.stdio = std::move(stdio);
-  Opened reply = opened(channel);
-  if (!channel.stdio.empty()) offer_to_sleeper(channel);
-  return reply;
+  return opened(channel);
 }
 
 Result<Channel*> Pool::make_channel(const OpenRequest& request, const Peer& peer, DoorbellSet& set,

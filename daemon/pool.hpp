@@ -128,6 +128,9 @@ class Pool {
   std::optional<Error> refusal() const;
   Result<Opened> open_channel(const OpenRequest& request, const Peer& peer,
                               std::vector<ForeignFd> stdio);
+  // Lets a worker that sleeps map it while the client does, if that is likely to be of use: two
+  // wake-ups less before the first answer. Nothing, if there is none, or no such channel any more.
+  void offer_to_sleeper(std::uint32_t id);
   void close_channel(std::uint32_t id);
   // The kept channel of the request's user: there already, with all that is in it, or a fresh one.
   Result<Opened> open_kept(const OpenRequest& request, pid_t keeper);
@@ -196,7 +199,6 @@ class Pool {
   Death describe_death(const Worker& worker) const;
   void send(Worker& worker, const WorkerOrder& order, std::span<const int> fds = {});
   void send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bool with_stdio);
-  void offer_to_sleeper(Channel& channel);
   void send_doorbell(Worker& worker, const DoorbellSet& set);
   void stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal);
   void start_service(Worker& worker);

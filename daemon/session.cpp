@@ -143,7 +143,8 @@ void Session::handle(OpenRequest& request, std::vector<ForeignFd> fds) {
   auto opened = (*pool)->open_channel(request, peer_, std::move(fds));
   if (!opened) return refuse(opened.error());
   channels_.emplace(request.pool, opened->reply.channel);
-  reply(opened->reply, opened->fds);
+  // The client first: it has more to do before it can go on.
+  if (reply(opened->reply, opened->fds)) (*pool)->offer_to_sleeper(opened->reply.channel);
 }
 
 void Session::open_kept(const OpenRequest& request, Pool& pool) {

@@ -30,6 +30,8 @@ void ChannelTable::follow(Order& order) {
       return;
     WorkerDoorbell& doorbell = *doorbells_[mapped->channel / kChannelsPerDoorbell];
     const std::uint32_t bit = mapped->channel % kChannelsPerDoorbell;
+    // Offered, and nobody has looked for its work yet: its ready bits are as its client set them.
+    if (!doorbell.asked[bit]) return;
     doorbell.asked.reset(bit);
     // They were cleared when we asked. If there is no such channel, the bit may have been set and
     // cleared again for a new one that the supervisor did not know of when it answered.

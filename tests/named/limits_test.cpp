@@ -31,11 +31,10 @@ std::size_t descriptors(pid_t pid) {
 }
 
 // Mappings of jobring's segments.
-std::size_t segments(pid_t pid) {
+std::size_t segments(pid_t pid, const char* which = "jobring:") {
   std::ifstream maps("/proc/" + std::to_string(pid) + "/maps");
   std::size_t count = 0;
-  for (std::string line; std::getline(maps, line);)
-    count += line.find("jobring:") != std::string::npos;
+  for (std::string line; std::getline(maps, line);) count += line.find(which) != std::string::npos;
   return count;
 }
 
@@ -173,6 +172,21 @@ TEST_CASE("clients that come and go leave no descriptor mapping or session behin
   CHECK_EQ(Semaphore(registry, "s", 1000000).value(), 1000000);
   CHECK_EQ(registry.info("e")->waiters, 0);
   CHECK_EQ(counter.get(), 110);
+}
+
+TEST_CASE("a service that sleeps maps a channel while its client opens it") {
+  Daemon daemon(R"({"default": {"workers": 1}})");
+  Client client = daemon.connect();
+  Registry registry(client);
+  Counter(registry, "c").add();
+  const pid_t service = registry_pid(daemon);
+  // Again and again: it may be awake just then, and is not told.
+  CHECK(eventually([&] {
+    const std::size_t before = segments(service, "jobring:channel");
+    Client other = daemon.connect();
+    const Channel asks_for_nothing = other.channel("@registry");
+    return eventually([&] { return segments(service, "jobring:channel") > before; }, 100ms);
+  }));
 }
 
 TEST_CASE("callbacks of operations that never end keep no connection alive") {
