@@ -31,9 +31,7 @@ std::string program_path() {
 }
 
 std::string default_name(const ConnectOptions& options) {
-  if (!options.name.empty()) return options.name;
-  const std::string path = program_path();
-  return path.substr(path.rfind('/') + 1);
+  return options.name.empty() ? program_invocation_short_name : options.name;
 }
 
 Result<UniqueFd> connect_to(const std::string& path) {

@@ -3,7 +3,8 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <iostream>
+#include <cstring>
+#include <string_view>
 
 #include "client/cli/human.hpp"
 #include "client/cli/terminal.hpp"
@@ -31,8 +32,9 @@ bool confirm(const std::string& what) {
   }
   std::fprintf(stderr, "jobring: %s? [y/N] ", what.c_str());
   std::fflush(stderr);
-  std::string answer;
-  std::getline(std::cin, answer);
+  char line[16];
+  if (std::fgets(line, sizeof line, stdin) == nullptr) return false;
+  const std::string_view answer(line, std::strcspn(line, "\n"));
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
