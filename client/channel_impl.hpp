@@ -37,6 +37,11 @@ class Channel::Impl {
   ~Impl();
 
   Result<HandlerId> handler(std::string_view name);
+  // For a job in slot `index` == free_slot() that is put with kJobNamed: its handler's name, which
+  // the caller has checked.
+  void note_handler(std::uint32_t index, std::string_view name) {
+    view_.note(index).set_handler(name);
+  }
   // The slot that the next prepare will use, or -1 if none is free.
   int free_slot();
   // Submits the job in slot `index` == free_slot(), whose payload of `size` bytes is in place

@@ -77,4 +77,10 @@ std::string handler_name(const ChannelView& channel, std::uint32_t index) {
   return copy;
 }
 
+std::string handler_of(const ChannelView& channel, std::uint32_t slot) {
+  const Slot& job = channel.slot(slot);
+  return (job.flags.get() & kJobNamed) != 0 ? channel.note(slot).get_handler()
+                                            : handler_name(channel, job.handler.get());
+}
+
 }  // namespace jobring

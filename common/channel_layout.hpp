@@ -143,5 +143,7 @@ class ChannelView {
 // A handler's name as the channel's table has it now, cut at its NUL; empty if `index` is out of
 // range. Copies: the client may change the bytes at any time.
 std::string handler_name(const ChannelView& channel, std::uint32_t index);
+// Of the job in a slot, from wherever its client has put it.
+std::string handler_of(const ChannelView& channel, std::uint32_t slot);
 
 }  // namespace jobring

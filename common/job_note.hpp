@@ -1,12 +1,14 @@
-// What a slot holds beside its job, for people: the tag that its client gave it, and how far its
-// handler says that it is. In a region of its own, so that slots stay small: a job that uses
-// neither touches nothing of it, and its pages are never allocated.
+// What a slot holds beside its job: the tag that its client gave it, its handler's name if that
+// stands nowhere else, and how far its handler says that it is. In a region of its own, so that
+// slots stay small: a job that uses none of these touches nothing of it, and its pages are never
+// allocated.
 //
 //   line 0      the tag: written by the client while the slot is FREE; valid if the job's flags say
 //               kJobTagged
-//   lines 1-2   progress: written by the owner while the slot is RUNNING
-//
-// Three lines, an odd number, as with slots.
+//   line 1      the handler's name, the same with kJobNamed: for channels whose client needs more
+//               names than their table has (the keeper's, which are of all jobs of a user)
+//   lines 2-3   progress: written by the owner while the slot is RUNNING
+//   line 4      nothing: an odd number of lines, as with slots
 //
 // Progress is a sequence lock: `version` is odd while it is written, and only grows. The generation
 // inside is that of the RUNNING word of the writer: what an earlier job, or an attempt that
@@ -103,7 +105,10 @@ class ProgressCell {
 struct alignas(kCacheLine) JobNote {
   SharedField<std::uint8_t> tag_len;
   char tag[kTagMax];
+  alignas(kCacheLine) SharedField<std::uint8_t> handler_len;
+  char handler[kHandlerNameMax];
   alignas(kCacheLine) ProgressCell progress;
+  alignas(kCacheLine) char unused[kCacheLine];
 
   // By the client, while the slot is FREE. The caller has checked the length.
   void set_tag(std::string_view text) {
@@ -112,9 +117,18 @@ struct alignas(kCacheLine) JobNote {
   }
   // A copy: the client may change it at any time.
   std::string get_tag() const { return {tag, std::min<std::size_t>(tag_len.get(), kTagMax)}; }
+
+  // As with the tag.
+  void set_handler(std::string_view name) {
+    std::memcpy(handler, name.data(), name.size());
+    handler_len.set(std::uint8_t(name.size()));
+  }
+  std::string get_handler() const {
+    return {handler, std::min<std::size_t>(handler_len.get(), kHandlerNameMax)};
+  }
 };
 
 static_assert(kProgressTextMax % sizeof(std::uint64_t) == 0);
-static_assert(sizeof(JobNote) == 3 * kCacheLine);
+static_assert(sizeof(JobNote) == 5 * kCacheLine);
 
 }  // namespace jobring

@@ -12,7 +12,7 @@ inline constexpr std::size_t kCacheLine = 64;  // bytes; x86-64 and most AArch64
 // Shared-memory format version; processes with another version refuse each other.
 // If you change any layout in slot.hpp, submission_ring.hpp, completion_queue.hpp, doorbell.hpp,
 // pool_page.hpp, job_note.hpp or channel_layout.hpp, increment this.
-inline constexpr std::uint32_t kShmVersion = 5;
+inline constexpr std::uint32_t kShmVersion = 6;
 // Control-message format version (common/control.hpp).
 inline constexpr std::uint32_t kControlVersion = 2;
 

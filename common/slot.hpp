@@ -50,6 +50,7 @@ class CrashCount {
 enum JobFlags : std::uint8_t {
   kJobUsesStdio = 1,  // the command gets the channel's own descriptors as 0, 1 and 2
   kJobTagged = 2,     // the slot's note holds the job's tag
+  kJobNamed = 4,      // and its handler's name, for which the channel's table had no room
 };
 
 struct alignas(kCacheLine) Slot {
@@ -57,7 +58,7 @@ struct alignas(kCacheLine) Slot {
 
   // request, written by the client
   SharedField<std::uint32_t> payload_len;   // bytes
-  SharedField<std::uint16_t> handler;       // index into the channel's handler names
+  SharedField<std::uint16_t> handler;       // index into the channel's handler names; or kJobNamed
   SharedField<std::uint8_t> flags;          // JobFlags
   SharedField<std::uint8_t> crash_retries;  // how often a crash of its worker may requeue it
   SharedField<std::uint32_t> timeout_ms;    // 0: none

@@ -31,7 +31,7 @@ bool may_run_again(Slot& slot, StateWord running, const Death& death) {
 EndedJob describe(const ChannelView& channel, std::uint32_t index, StateWord running,
                   const Death& death) {
   const Slot& slot = channel.slot(index);
-  EndedJob job{index, running,      handler_name(channel, slot.handler.get()), slot.attempts.get(),
+  EndedJob job{index, running, handler_of(channel, index), slot.attempts.get(),
                false, death.message};
   if (!death.may_retry) return job;
   job.quarantined = job.attempts >= death.crash_limit;

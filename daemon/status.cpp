@@ -42,8 +42,7 @@ Json current_job(const Pool& pool, const WorkerEntry& entry) {
   job["slot"] = slot;
   const auto found = pool.channels().find(id);
   if (found != pool.channels().end() && slot < found->second->view.shape().slots) {
-    job["handler"] =
-        printable(handler_name(found->second->view, found->second->view.slot(slot).handler.get()));
+    job["handler"] = printable(handler_of(found->second->view, slot));
     job["client"] = printable(found->second->client);
     add_note(job, found->second->view, slot);
   }

@@ -74,11 +74,16 @@ bool JobRun::open(std::uint64_t now) {
 }
 
 const Handler* JobRun::resolve(const HandlerTable& table) {
+  const bool named = (slot_.flags.get() & kJobNamed) != 0;
   const std::uint32_t index = slot_.handler.get();
-  if (index < kHandlersMax) {
-    if (const Handler* known = channel_.handlers[index]) return known;
-    const std::string name = handler_name(channel_.view, index);
-    if (const Handler* found = table.find(name)) return channel_.handlers[index] = found;
+  if (named || index < kHandlersMax) {
+    if (const Handler* known = named ? nullptr : channel_.handlers[index]) return known;
+    const std::string name =
+        named ? channel_.view.note(index_).get_handler() : handler_name(channel_.view, index);
+    if (const Handler* found = table.find(name)) {
+      if (!named) channel_.handlers[index] = found;
+      return found;
+    }
     std::string message = "there is no handler \"" + name + "\" here; handlers:";
     for (const std::string& known : table.names()) message += " " + known;
     end(Outcome::unknown_handler, message);

@@ -1,5 +1,6 @@
 // A durable job's life through real processes.
 #include "tests/durable/house.hpp"
+#include "tests/support/gate.hpp"
 
 using namespace jobring;
 using namespace jobring::test;
@@ -77,4 +78,37 @@ TEST_CASE("jobs that wait or run outlive the daemon") {
   CHECK(jobs.show(second)->state == JobState::held);
   CHECK(jobs.apply(JobVerb::release, {.ids = {{second, second}}}).changed == 1);
   CHECK(jobs.attach(second).get() == "after");
+}
+
+TEST_CASE("a user's jobs may have more handlers than a channel knows names and none waits for it") {
+  DurableHouse house(R"({"default": {"workers": 2, "modules": [")" + test_module("many_handlers") +
+                     R"(", ")" + test_module("faulty") + "\"]}}");
+  Client client = house.daemon->connect();
+  DurableJobs jobs(client);
+  // The channel is never empty meanwhile.
+  const Gate gate(house.daemon->dir(), "gate");
+  const DurableFuture runs = jobs.submit("wait_at_fifo", gate.path());
+  std::vector<DurableJob> all;
+  for (int i = 0; i < 200; ++i) all.push_back({"h" + std::to_string(i), "", {}});
+  // Twice: names that are known by then, and those that are not.
+  for (int round = 0; round < 2; ++round) {
+    const std::vector<SubmitAnswer> answers = jobs.submit_all(all);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      CAPTURE(i);
+      REQUIRE(answers[i].status == SubmitAnswer::Status::stored);
+      const DurableFuture job = jobs.attach(answers[i].id);
+      CHECK(job.get() == all[i].handler);
+      CHECK(job.info().attempts == 1);
+    }
+    if (round == 1) continue;
+    // Nor does the next keeper mind.
+    ::kill(house.keeper(), SIGKILL);
+  }
+  // One that is not there is named as any other.
+  const DurableFuture unknown = jobs.submit("nobody", "");
+  REQUIRE(unknown.wait_for(20s));
+  CHECK(unknown.info().last->tail.find("no handler \"nobody\"") != std::string::npos);
+  CHECK_FALSE(runs.ready());
+  gate.open();
+  CHECK(runs.wait_for(20s));
 }

@@ -62,29 +62,3 @@ TEST_CASE("more jobs than may wait are refused all together") {
   world.pass(2'000);
   CHECK(world.ask(r, 1000).status == Status::ok);
 }
-
-TEST_CASE("a channel that takes no more handler names is replaced when it is empty") {
-  World world;
-  JobSpec spec = echo();
-  for (const char* name : {"a", "b", "c", "d"}) {
-    spec.handler = name;
-    world.submit(spec);
-  }
-  const JobId first = world.begin_one();
-  for (int i = 0; i < 2; ++i) world.finish(world.begin_one());
-  world.settle();
-  spec.handler = "e";
-  const JobId fifth = world.submit(spec);
-  CHECK(world.state(fifth) == JobState::failed);
-  spec.handler = "a";
-  const JobId known = world.submit(spec);  // goes on meanwhile
-  CHECK(world.run_all() == 2);
-  CHECK(world.state(known) == JobState::succeeded);
-  world.finish(first);
-  world.settle();
-  CHECK_FALSE(world.keeper->turn(world.now));
-  world.pass(1'000);
-  CHECK(world.run_all() == 1);
-  CHECK(world.state(fifth) == JobState::succeeded);
-  CHECK(world.channels[0]->closed);
-}

@@ -23,9 +23,6 @@ class PlayedEnd final : public PoolChannel {
       why = "refused";
       return Room::refused;
     }
-    const std::string name(job.handler);
-    if (!c_->names.contains(name) && c_->names.size() == 4) return Room::worn;
-    c_->names.insert(name);
     for (slot = 0; slot < c_->slots.size(); ++slot) {
       PlayedSlot& s = c_->slots[slot];
       if (s.state != PlayedSlot::State::free) continue;

@@ -41,7 +41,6 @@ struct PlayedChannel {
   bool broken = false, closed = false;
   std::vector<PlayedSlot> slots;
   std::deque<std::uint32_t> queue;  // published, in order
-  std::set<std::string> names;      // of handlers: four at most
 };
 
 class World final : public Pools, public Answers {

@@ -44,16 +44,16 @@ class KeptPoolChannel final : public PoolChannel {
       return Room::refused;
     }
     const auto handler = impl().handler(job.handler);
-    if (!handler) {
-      if (job.handler.empty() || job.handler.size() > kHandlerNameMax ||
-          job.handler.find('\0') != job.handler.npos) {
-        why = handler.error().line();
-        return Room::refused;
-      }
-      return Room::worn;
+    if (!handler && (job.handler.empty() || job.handler.size() > kHandlerNameMax ||
+                     job.handler.find('\0') != job.handler.npos)) {
+      why = handler.error().line();
+      return Room::refused;
     }
     const int index = impl().free_slot();
     if (index < 0) return Room::none;
+    // The channel is there for as long as its user has jobs, and may see more names than its table
+    // has room for: then the job brings its own.
+    if (!handler) impl().note_handler(std::uint32_t(index), job.handler);
     if (!job.payload.empty())
       std::memcpy(impl().payload(std::uint32_t(index), job.payload.size()), job.payload.data(),
                   job.payload.size());
@@ -61,8 +61,8 @@ class KeptPoolChannel final : public PoolChannel {
     options.timeout = std::chrono::milliseconds(job.timeout_ms);
     options.start_within = std::chrono::milliseconds(job.start_within_ms);
     options.tag = Tag(job.tag);
-    const JobRef ref =
-        impl().put(std::uint32_t(index), *handler, job.payload.size(), 0, options, 0);
+    const JobRef ref = impl().put(std::uint32_t(index), handler ? *handler : HandlerId(0),
+                                  job.payload.size(), 0, options, handler ? 0 : kJobNamed);
     if (ref.slot == kNoSlot) return Room::none;
     slot = ref.slot;
     refs_[slot] = ref;

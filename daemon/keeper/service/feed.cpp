@@ -12,7 +12,6 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kOpenAgain = kSecond;     // after a channel could not be opened
 constexpr std::int64_t kRoomAgain = 50'000'000;  // after a channel had no room, or took no more
-constexpr std::int64_t kWornAgain = 1'000;       // ms
 
 std::uint64_t route_name(std::uint32_t pool, std::uint32_t uid) {
   return std::uint64_t(pool) << 32 | uid;
@@ -74,16 +73,11 @@ Feed::Route* Feed::route_to(std::uint32_t pool, std::uint32_t uid, std::uint32_t
   const auto found = routes_by_name_.find(route_name(pool, uid));
   if (found != routes_by_name_.end()) {
     Route& route = routes_[found->second];
-    // A worn one goes on with the names that it knows, until it is empty once.
-    if (route.channel && (!route.worn || route.used > 0)) return &route;
-    // Empty: closing it and asking again gives a fresh one.
-    if (route.channel) route.channel->close();
-    route.channel.reset();
+    if (route.channel) return &route;
     auto channel = pools_.open(states_[pool].info.name, uid, gid);
     if (channel) {
       route.channel = std::move(*channel);
       route.flights.assign(route.channel->slots(), {});
-      route.worn = false;
       states_[pool].trouble.clear();
       return &route;
     }
@@ -311,15 +305,6 @@ void Feed::hand_out(std::uint32_t p, const Taken& job, Clock clock, std::int64_t
       not_open(pool, {Errc::no_daemon, "its workers cannot start, or it is going down", {}, {}},
                mono_ns);
       backs_.push_back(job.id);
-      return;
-    case PoolChannel::Room::worn:
-      // Others must not wait for that, so it does not go back to the front of its pool.
-      route->worn = true;
-      end_unbegun(flight, at, Outcome::lost, JobState::failed,
-                  "its user has jobs of " + std::to_string(kHandlersMax) +
-                      " other handlers in the pool; it is tried again when they have ended",
-                  clock);
-      ended_.back().ending.due_ms = clock.steady_ms + kWornAgain;
       return;
     case PoolChannel::Room::refused:
       return end_unbegun(flight, at, Outcome::bad_request, JobState::dead, std::move(why), clock);

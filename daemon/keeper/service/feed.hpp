@@ -155,7 +155,6 @@ class Feed {
     std::unique_ptr<PoolChannel> channel;
     std::vector<Flight> flights;  // by slot
     bool unpublished = false;
-    bool worn = false;  // takes no more handler names: a fresh one, once it is empty
     std::uint32_t used = 0;
     bool withdrew = false;  // slots of jobs that were withdrawn are to be reaped
   };

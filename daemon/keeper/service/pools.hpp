@@ -50,9 +50,9 @@ class PoolChannel {
   // Its words make no sense any more: what is in it is lost. Closed with this object; another is
   // refused as long as jobs of it run.
   virtual bool broken() const { return false; }
-  // none: no slot is free. closed: its pool takes nothing at the moment. worn: a fresh channel
-  // would take it (this one has used up its handler names). refused: none would; `why` says why.
-  enum class Room { done, none, closed, worn, refused };
+  // none: no slot is free. closed: its pool takes nothing at the moment. refused: no channel would
+  // take it; `why` says why.
+  enum class Room { done, none, closed, refused };
   virtual Room put(const Put& job, std::uint32_t& slot, std::string& why) = 0;
   // What was put since is seen by workers from now on.
   virtual void publish() = 0;
