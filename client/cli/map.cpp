@@ -7,6 +7,7 @@
 
 #include <jobring/jobring.hpp>
 
+#include "client/cli/limits.hpp"
 #include "client/cli/map_loop.hpp"
 #include "client/cli/map_options.hpp"
 #include "client/cli/terminal.hpp"
@@ -109,6 +110,7 @@ int map_verb(Arguments arguments) {
                  "run a failing job up to N times in all");
   options.size("--max-output", map_options.max_output,
                "keep so much of each job's stdout and stderr: 64MiB");
+  add_limits_to(options, map_options.limits);
   map_options.job.add_to(options);
   map_options.job.add_retries_to(options);
   options.flag("--dry-run", map_options.dry_run, "print the commands, run nothing");
@@ -127,6 +129,8 @@ int map_verb(Arguments arguments) {
   for (SourceSpec& source : split.sources) map_options.sources.push_back(std::move(source));
   map_options.separator = null ? '\0' : '\n';
   map_options.lines_are_commands = map_options.command.empty() && map_options.handler.empty();
+  if (!map_options.handler.empty() && map_options.limits != CommandLimits{})
+    return options.usage_error("--limit is for commands, not for --handler");
   if (map_options.resume && map_options.joblog.empty())
     return options.usage_error("--resume needs --joblog FILE");
   const auto policy = parse_halt(halt);

@@ -39,6 +39,7 @@ MapJobs::MapJobs(const MapOptions& options)
   if (!commands_ || options.dry_run) return;
   base_ = command_of_caller();
   base_.output_max = options.max_output;
+  base_.limits = options.limits;
 }
 
 std::vector<std::string> MapJobs::argv(const MapInput& input) const {

@@ -34,6 +34,7 @@ struct MapOptions {
   bool shell = false;               // each command is one line for /bin/sh
   bool lines_are_commands = false;  // no command was given: the inputs are shell lines themselves
   bool json = false;
+  CommandLimits limits;
   std::uint64_t max_output = 0;  // bytes of stdout and of stderr; 0: as the pool has room
   bool quiet = false;
 };

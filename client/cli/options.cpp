@@ -152,6 +152,23 @@ void Options::value(const char* names, std::function<Result<void>(const std::str
       ->take_last();
 }
 
+void Options::values(const char* names, std::function<Result<void>(const std::string&)> take,
+                     const char* type, const char* help) {
+  parser_->app
+      .add_option_function<std::vector<std::string>>(
+          names,
+          [take = std::move(take)](const std::vector<std::string>& all) {
+            for (const std::string& value : all) {
+              auto taken = take(value);
+              if (!taken) throw CLI::ValidationError(taken.error().line());
+            }
+          },
+          help)
+      ->option_text(type)
+      ->group(parser_->section)
+      ->allow_extra_args(false);
+}
+
 std::string Options::Parser::unknown(const std::string& name) const {
   std::string what = "unknown option \"" + name + "\"";
   if (name.size() < 3) return what;  // every letter is near to every other

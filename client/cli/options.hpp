@@ -54,6 +54,9 @@ class Options {
   // Anything else: `take` gets the text, and its error is the option's. Given twice: the last one.
   void value(const char* names, std::function<Result<void>(const std::string&)> take,
              const char* type, const char* help);
+  // The same, taken each time that it is given, in their order.
+  void values(const char* names, std::function<Result<void>(const std::string&)> take,
+              const char* type, const char* help);
   // In the help, what is added from here on stands under this heading.
   void section(const char* heading);
   // Whose words these are if not the command line's: "backup.sh: line 3". Errors begin with it.

@@ -9,6 +9,7 @@
 #include "client/cli/connection.hpp"
 #include "client/cli/job_options.hpp"
 #include "client/cli/json.hpp"
+#include "client/cli/limits.hpp"
 #include "client/cli/options.hpp"
 #include "client/cli/outcome.hpp"
 #include "client/cli/verbs.hpp"
@@ -38,6 +39,7 @@ struct RunOptions {
   std::string shell;
   std::string cwd;
   std::chrono::milliseconds kill_after{0};
+  CommandLimits limits;
   bool json = false;
 };
 
@@ -54,6 +56,7 @@ Command make_command(const RunOptions& options, std::vector<std::string> words) 
     command.argv = std::move(words);
   }
   command.kill_grace_ms = std::uint32_t(options.kill_after.count());
+  command.limits = options.limits;
   return command;
 }
 
@@ -112,6 +115,7 @@ int run_verb(Arguments arguments) {
   run.job.add_to(options);
   options.duration("--kill-after", run.kill_after,
                    "time between TERM and KILL; default: the daemon's");
+  add_limits_to(options, run.limits);
   options.flag("--json", run.json, "at the end, a JSON report on stderr");
   run.daemon.add_to(options);
   std::vector<std::string> words;

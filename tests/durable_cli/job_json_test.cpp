@@ -130,6 +130,8 @@ TEST_CASE("what is printed of a command makes the same command again") {
   command.stdin_text = std::string("\0\xff", 2);
   command.umask = 022;
   command.kill_grace_ms = 1500;
+  command.limits.memory = 1 << 30;
+  command.limits.core = CommandLimits::unlimited;
   DurableJob job = {.handler = "exec", .payload = encode(command)};
   job.options.name = "p";
   const DurableJob again = read(job_json(info_of(job), JobDetail::complete));

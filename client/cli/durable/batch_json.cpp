@@ -8,6 +8,7 @@
 #include "client/cli/durable/spec_options.hpp"
 #include "client/cli/durable/texts.hpp"
 #include "client/cli/durable/when.hpp"
+#include "client/cli/limits.hpp"
 #include "common/config/suggest.hpp"
 #include "common/config/units.hpp"
 #include "common/exec_codec.hpp"
@@ -297,6 +298,27 @@ void read_env(Fields& job, Command& command) {
   }
 }
 
+// {"memory": 2147483648, "cpu": "90s"}: numbers are bytes and seconds, texts as on the command
+// line.
+bool read_limits(Fields& job, CommandLimits& limits) {
+  const Json* found = job.find("limits");
+  if (found == nullptr) return false;
+  Fields fields(*found, "\"limits\": ");
+  for (const CommandLimit& limit : kCommandLimits) {
+    const Json* value = fields.find(limit.name);
+    if (value == nullptr) continue;
+    if (value->is_number_unsigned()) {
+      limits.*limit.value = value->get<std::uint64_t>();
+    } else if (value->is_string()) {
+      limits.*limit.value = fields.of(limit.name, parse_limit(limit, value->get<std::string>()));
+    } else {
+      fields.wrong(limit.name, "neither a whole number nor a text");
+    }
+  }
+  fields.refuse_others();
+  return true;
+}
+
 bool read_command(Fields& job, Command& command) {
   std::string shell;
   const bool by_argv = job.texts("argv", command.argv);
@@ -327,6 +349,7 @@ DurableJob read_job(const Json& json, const BatchDefaults& defaults) {
   Command command = defaults.command;
   read_options(fields, job.options);
   const bool runs = read_command(fields, command);
+  const bool limited = read_limits(fields, command.limits);
   fields.text("handler", job.handler);
   const bool payload = fields.bytes("payload", job.payload);
   for (const char* name : kPassedOver) fields.pass_over(name);
@@ -338,6 +361,7 @@ DurableJob read_job(const Json& json, const BatchDefaults& defaults) {
     if (payload) throw Wrong{"has a payload and a command", ""};
     return command_job(std::move(command), std::move(job.options));
   }
+  if (limited) throw Wrong{"has \"limits\", which are for commands, and no command", ""};
   if (job.handler.empty()) {
     throw Wrong{"has nothing to do", "give \"argv\", \"shell\" or \"handler\""};
   }

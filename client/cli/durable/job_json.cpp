@@ -6,6 +6,7 @@
 #include "client/cli/durable/job_text.hpp"
 #include "client/cli/durable/texts.hpp"
 #include "client/cli/durable/when.hpp"
+#include "common/command_limits.hpp"
 #include "common/exec_codec.hpp"
 
 namespace jobring::cli {
@@ -86,6 +87,21 @@ void put_options(Json& json, const DurableOptions& options) {
   if (options.array) json["array"] = array_text(*options.array);
 }
 
+// Bytes, seconds and numbers; only what is no number is a text.
+Json limits_json(const CommandLimits& limits) {
+  Json json;
+  for (const CommandLimit& limit : kCommandLimits) {
+    const auto& value = limits.*limit.value;
+    if (!value) continue;
+    if (*value == CommandLimits::unlimited) {
+      json[limit.name] = "unlimited";
+    } else {
+      json[limit.name] = *value;
+    }
+  }
+  return json;
+}
+
 void put_command(Json& json, const Command& command, JobDetail detail) {
   json["argv"] = command.argv;
   if (!command.cwd.empty()) json["cwd"] = command.cwd;
@@ -94,6 +110,7 @@ void put_command(Json& json, const Command& command, JobDetail detail) {
   if (!command.stdin_text.empty()) put_bytes(json, "stdin", command.stdin_text);
   if (command.umask >= 0) json["umask"] = command.umask;
   if (command.kill_grace_ms != 0) json["kill_after_ms"] = command.kill_grace_ms;
+  if (command.limits != CommandLimits{}) json["limits"] = limits_json(command.limits);
   json["env"] = command.env;
   json["env_replaces"] = command.env_replaces;
 }

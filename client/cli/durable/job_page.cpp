@@ -5,6 +5,7 @@
 #include "client/cli/durable/users.hpp"
 #include "client/cli/durable/when.hpp"
 #include "client/cli/human.hpp"
+#include "client/cli/limits.hpp"
 #include "client/cli/shell_quote.hpp"
 #include "client/cli/table.hpp"
 #include "common/config/units.hpp"
@@ -91,6 +92,7 @@ void put_work(Page& page, const DurableInfo& job) {
     if (!command->stdin_text.empty()) {
       page.line("stdin", human_size(command->stdin_text.size()) + " of text");
     }
+    page.line("limits", limits_text(command->limits));
     return;
   }
   page.line("handler", one_line(job.handler));

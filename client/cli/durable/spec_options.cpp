@@ -10,6 +10,7 @@
 #include "client/cli/durable/selection.hpp"
 #include "client/cli/durable/texts.hpp"
 #include "client/cli/durable/when.hpp"
+#include "client/cli/limits.hpp"
 #include "client/cli/object_options.hpp"
 #include "client/cli/shell_quote.hpp"
 #include "client/client_core.hpp"
@@ -236,6 +237,7 @@ void Work::add_to(Options& options) {
                "its stdin, opened when it runs; -: what is our stdin now");
   options.text("--umask", umask, "OCTAL", "default: ours");
   options.duration("--kill-after", kill_after, "time between TERM and KILL; default: the daemon's");
+  add_limits_to(options, limits);
   options.section("Options");
 }
 
@@ -273,6 +275,7 @@ Command Work::command() const {
     command.umask = int(mask);
   }
   command.kill_grace_ms = std::uint32_t(kill_after.count());
+  command.limits = limits;
   return command;
 }
 
@@ -289,6 +292,10 @@ DurableJob command_job(Command command, DurableOptions options) {
 DurableJob Work::job(std::vector<std::string> words, DurableOptions options) const {
   if (!handler.empty()) {
     if (!shell.empty()) throw_error({Errc::usage, "--handler and -c exclude each other", "", ""});
+    if (limits != CommandLimits{}) {
+      throw_error({Errc::usage, "--limit is for commands, not for --handler", "",
+                   "a pool has limits for its workers"});
+    }
     if (words.size() > 1) {
       throw_error({Errc::usage, "more than one payload: quote it, or use -", "", ""});
     }

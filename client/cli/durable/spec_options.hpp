@@ -33,9 +33,10 @@ struct Work {
   std::vector<std::string> env;
   bool no_env = false;
   std::chrono::milliseconds kill_after{0};
+  CommandLimits limits;
 
   void add_to(Options& options);
-  // Directory, environment, umask, stdin: all but argv. Throws Exception.
+  // Directory, environment, umask, stdin, limits: all but argv. Throws Exception.
   Command command() const;
   // `words`: the command, the words after -c, or the payload. Throws Exception(usage). A command
   // without a name gets itself as its name, so that lists can show it.
