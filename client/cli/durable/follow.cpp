@@ -1,11 +1,6 @@
 #include "client/cli/durable/follow.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <thread>
 
@@ -22,24 +17,6 @@ constexpr std::uint64_t kBlock = 64 * 1024;
 constexpr auto kPatience = 30s;
 // Between attempts nobody tells us that the next one has begun.
 constexpr auto kLookFirst = 10ms, kLookMost = 500ms;
-
-// Whoever else follows the other stream may have long to wait: if nobody takes our output we leave.
-void write_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const Error error = system_error("write", fd == STDOUT_FILENO ? "stdout" : "stderr");
-      std::fprintf(stderr, "jobring: %s\n", error.line().c_str());
-      std::_Exit(exit_status(error.code));
-    }
-    bytes.remove_prefix(std::size_t(n));
-  }
-}
-
-int fd_of(bool of_stderr) {
-  return of_stderr ? STDERR_FILENO : STDOUT_FILENO;
-}
 
 // Where the last `lines` lines begin of what there is now.
 std::uint64_t tail_offset(DurableJobs& jobs, JobId id, bool of_stderr, std::uint32_t attempt,
@@ -70,22 +47,23 @@ std::uint64_t tail_offset(DurableJobs& jobs, JobId id, bool of_stderr, std::uint
 
 // One stream of one attempt, from `offset` to its end.
 void follow_stream(DurableJobs& jobs, JobId id, bool of_stderr, std::uint32_t attempt,
-                   std::uint64_t offset) {
+                   std::uint64_t offset, Parts& to) {
   while (true) {
     const LogPart part = jobs.logs(id, of_stderr, std::int64_t(offset), kBlock, attempt, kPatience);
     if (!part.bytes.empty()) {
-      write_all(fd_of(of_stderr), part.bytes);
+      to.write(id, of_stderr, part.bytes);
       offset = part.offset + part.bytes.size();
     }
     if (part.end) return;
   }
 }
 
-void follow_attempt(DurableJobs& jobs, JobId id, const FollowWhat& what, std::uint32_t attempt) {
+void follow_attempt(DurableJobs& jobs, JobId id, const FollowWhat& what, std::uint32_t attempt,
+                    Parts& to) {
   const auto stream = [&](bool of_stderr) {
     std::uint64_t offset = 0;
     if (what.tail) offset = tail_offset(jobs, id, of_stderr, attempt, *what.tail);
-    follow_stream(jobs, id, of_stderr, attempt, offset);
+    follow_stream(jobs, id, of_stderr, attempt, offset, to);
   };
   if (!what.out || !what.err) return stream(what.err);
   std::exception_ptr failed;
@@ -128,25 +106,26 @@ bool wait_begun(DurableJobs& jobs, JobId id, std::uint32_t attempt) {
 
 }  // namespace
 
-void follow(DurableJobs& jobs, JobId id, const FollowWhat& what) {
+void follow(DurableJobs& jobs, JobId id, const FollowWhat& what, Parts& to) {
   FollowWhat now = what;
   std::uint32_t attempt = what.attempt;
   if (attempt == 0) attempt = std::max<std::uint32_t>(look(jobs, id).attempts, 1);
   while (wait_begun(jobs, id, attempt)) {
-    follow_attempt(jobs, id, now, attempt);
+    follow_attempt(jobs, id, now, attempt, to);
     if (what.attempt != 0) return;
     ++attempt;
     now.tail.reset();  // of what comes, everything
   }
 }
 
-bool print_output(DurableJobs& jobs, JobId id, bool of_stderr, std::uint32_t attempt,
-                  std::optional<std::uint64_t> tail) {
+bool read_output(DurableJobs& jobs, JobId id, bool of_stderr, std::uint32_t attempt,
+                 std::optional<std::uint64_t> tail,
+                 const std::function<void(std::string_view)>& take) {
   std::uint64_t offset = 0;
   if (tail) offset = tail_offset(jobs, id, of_stderr, attempt, *tail);
   while (true) {
     const LogPart part = jobs.logs(id, of_stderr, std::int64_t(offset), kBlock, attempt);
-    write_all(fd_of(of_stderr), part.bytes);
+    take(part.bytes);
     offset = part.offset + part.bytes.size();
     if (part.bytes.empty() || part.end) return !part.cut;
   }

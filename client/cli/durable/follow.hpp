@@ -2,9 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string_view>
 
 #include <jobring/durable.hpp>
+
+#include "client/cli/durable/parts.hpp"
 
 namespace jobring::cli {
 
@@ -15,13 +19,13 @@ struct FollowWhat {
 };
 
 // Writes what there is and what comes, until the job has ended (or the attempt, if one is named).
-// Throws Exception(bad_input) if there is no such job. Does not return if nobody takes our output:
-// exit status 71.
-void follow(DurableJobs& jobs, JobId id, const FollowWhat& what);
+// Throws Exception(bad_input) if there is no such job.
+void follow(DurableJobs& jobs, JobId id, const FollowWhat& what, Parts& to);
 
-// Writes what there is now of one attempt (0: the last), stderr to our stderr, and returns whether
-// all of it was kept. `tail`: only the last so many lines.
-bool print_output(DurableJobs& jobs, JobId id, bool of_stderr, std::uint32_t attempt,
-                  std::optional<std::uint64_t> tail);
+// Gives what there is now of one attempt (0: the last) in pieces, and returns whether all of it was
+// kept. `tail`: only the last so many lines.
+bool read_output(DurableJobs& jobs, JobId id, bool of_stderr, std::uint32_t attempt,
+                 std::optional<std::uint64_t> tail,
+                 const std::function<void(std::string_view)>& take);
 
 }  // namespace jobring::cli

@@ -301,10 +301,44 @@ std::string cron_json(std::span<const CronSpec> entries) {
   return text(all);
 }
 
-std::string lines_json(std::span<const std::string> lines) {
-  Json all = Json::array();
-  for (const std::string& line : lines) all.push_back(line);
-  return text(all);
+std::string reasons_json(JobId id, std::span<const std::string> reasons) {
+  Json json;
+  json["id"] = id;
+  json["reasons"] = Json::array();
+  for (const std::string& reason : reasons) json["reasons"].push_back(reason);
+  return text(json);
+}
+
+std::string output_json(JobId id, const JobOutput& output) {
+  Json json;
+  json["id"] = id;
+  if (output.attempt != 0) json["attempt"] = output.attempt;
+  if (output.out) {
+    put_bytes(json, "stdout", output.out->bytes);
+    json["stdout_cut"] = !output.out->whole;
+  }
+  if (output.err) {
+    put_bytes(json, "stderr", output.err->bytes);
+    json["stderr_cut"] = !output.err->whole;
+  }
+  return text(json);
+}
+
+std::string result_json(const DurableInfo& job, const KeptOutput* out) {
+  Json json;
+  json["id"] = job.id;
+  if (!job.options.name.empty()) json["name"] = job.options.name;
+  json["state"] = to_string(job.state);
+  json["status"] = job_status(job);
+  const std::string problem = problem_text(job);
+  if (!problem.empty()) json["problem"] = problem;
+  if (out != nullptr) {
+    put_bytes(json, "stdout", out->bytes);
+    json["stdout_cut"] = !out->whole;
+  } else if (job.state == JobState::succeeded) {
+    put_bytes(json, "result", job.result);
+  }
+  return text(json);
 }
 
 }  // namespace jobring::cli

@@ -4,6 +4,7 @@
 // are not UTF-8 stand in base64 under the name with _base64 behind it.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,7 +35,23 @@ std::string verb_json(const VerbResult& result);
 std::string pools_json(std::span<const PoolJobs> pools);
 std::string group_json(const JobGroup& group);
 std::string cron_json(std::span<const CronSpec> entries);
-std::string lines_json(std::span<const std::string> lines);  // an array of strings
+// Why a job does not run: {"id", "reasons"}.
+std::string reasons_json(JobId id, std::span<const std::string> reasons);
+
+// What is kept of one stream of a command.
+struct KeptOutput {
+  std::string bytes;
+  bool whole = true;  // it wrote no more
+};
+struct JobOutput {
+  std::uint32_t attempt = 0;  // 0: the last
+  std::optional<KeptOutput> out{}, err{};
+};
+// {"id", "attempt", "stdout", "stdout_cut", "stderr", "stderr_cut"}
+std::string output_json(JobId id, const JobOutput& output);
+// Of a job that has ended: {"id", "name", "state", "status", "problem"}, and "stdout" of a command,
+// "result" of a handler.
+std::string result_json(const DurableInfo& job, const KeptOutput* out);
 
 // What a line of a batch does not say is as in `defaults`: options, and for commands directory,
 // environment and umask.

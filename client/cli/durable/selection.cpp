@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <set>
+#include <string_view>
 
 #include "client/cli/durable/texts.hpp"
 #include "client/cli/durable/users.hpp"
@@ -15,6 +16,7 @@ namespace jobring::cli {
 namespace {
 
 constexpr JobId kMost = (JobId{1} << 48) - 1;
+constexpr std::size_t kRangesMost = 100'000;  // that a request may have
 
 std::optional<JobId> parse_id(std::string_view text) {
   JobId id = 0;
@@ -26,11 +28,35 @@ std::optional<JobId> parse_id(std::string_view text) {
   return id;
 }
 
-// The members of an array, if `id` is one; else `id` alone.
-std::pair<JobId, JobId> members(DurableJobs& jobs, JobId id) {
-  const auto first = jobs.show(id + 1);
-  if (!first || !first->index || first->options.group != id) return {id, id};
-  return {id + 1, id + std::max<std::uint64_t>(jobs.group(id).size, 1)};
+using Ranges = std::vector<std::pair<JobId, JobId>>;
+
+// What both have. Empty ones of a filter mean all ids.
+Ranges shared(const Ranges& wanted, std::pair<JobId, JobId> within) {
+  if (wanted.empty()) return {within};
+  Ranges both;
+  for (const auto& [first, last] : wanted) {
+    const JobId from = std::max(first, within.first), to = std::min(last, within.second);
+    if (from <= to) both.emplace_back(from, to);
+  }
+  return both;
+}
+
+std::optional<JobGroup> group_of(DurableJobs& jobs, JobId id) {
+  try {
+    return jobs.group(id);
+  } catch (const DurableError& e) {
+    if (std::string_view(e.kind()) != "not_found") throw;
+  }
+  return std::nullopt;
+}
+
+// True if what stands behind its id are its members and nobody else: an array, not a group that
+// jobs join.
+bool is_array(DurableJobs& jobs, const JobGroup& group) {
+  const JobFilter behind = {.ids = {{group.id + 1, group.id + std::max<JobId>(group.size, 1)}}};
+  const JobPage page = jobs.list(behind, 1);
+  return !page.jobs.empty() && page.jobs.front().index &&
+         page.jobs.front().options.group == group.id;
 }
 
 }  // namespace
@@ -103,6 +129,16 @@ void Selection::add_to(Options& options, Default by_default, const char* pool_op
       },
       "NAME", "of this name");
   options.value(
+      "--group",
+      [this](const std::string& text) -> Result<void> {
+        const auto id = parse_id(text);
+        if (!id) return Error{Errc::usage, "\"" + text + "\" is no group", "", ""};
+        group_ = *id;
+        by_option_ = true;
+        return {};
+      },
+      "ID", "in this group or array");
+  options.value(
       "--older-than",
       [this](const std::string& text) -> Result<void> {
         const auto time = parse_past(text, std::chrono::system_clock::now());
@@ -154,28 +190,78 @@ std::vector<JobId> Selection::named(DurableJobs& jobs) const {
   return ids;
 }
 
-JobFilter Selection::resolve(DurableJobs& jobs, bool own_only) const {
-  JobFilter filter = filter_;
-  filter.ids = ids_.ranges;
-  // What is no job may be an array. One look for all.
+// What is no job may be a group. One look for all.
+Ranges Selection::ranges(DurableJobs& jobs) const {
   std::set<JobId> single;
-  for (const auto& [first, last] : filter.ids) {
+  for (const auto& [first, last] : ids_.ranges) {
     if (first == last) single.insert(first);
   }
   if (!single.empty()) {
     JobFilter named;
     for (const JobId id : single) named.ids.emplace_back(id, id);
     for_each_job(jobs, named, [&](const DurableInfo& job) { return single.erase(job.id), true; });
-    for (auto& range : filter.ids) {
-      if (single.contains(range.first)) range = members(jobs, range.first);
+  }
+  Ranges all;
+  for (const auto& range : ids_.ranges) {
+    const Ranges members =
+        single.contains(range.first) ? members_of(jobs, range.first, {}) : Ranges();
+    if (members.empty()) {
+      all.push_back(range);
+    } else {
+      all.insert(all.end(), members.begin(), members.end());
     }
   }
   if (ids_.last) {
     const JobId last = last_job(jobs);
-    filter.ids.emplace_back(last, last);
+    all.emplace_back(last, last);
   }
-  if (own_only && filter.ids.empty() && user_.empty()) filter.uid = getuid();
+  return all;
+}
+
+JobFilter Selection::resolve(DurableJobs& jobs, bool own_only) const {
+  JobFilter filter = filter_;
+  filter.ids = ranges(jobs);
+  const bool anyone = !own_only && !all_;
+  if (!anyone && filter.ids.empty() && group_ == 0 && user_.empty()) filter.uid = getuid();
+  if (group_ != 0) {
+    if (!group_of(jobs, group_)) {
+      detail::throw_error({Errc::bad_input, "there is no group " + std::to_string(group_), "", ""});
+    }
+    filter.ids = members_of(jobs, group_, filter);
+    // No ids would mean all jobs; no job has the id of a group.
+    if (filter.ids.empty()) filter.ids.emplace_back(group_, group_);
+  }
+  if (filter.ids.size() > kRangesMost) {
+    detail::throw_error(
+        {Errc::full,
+         "these jobs are in more than " + std::to_string(kRangesMost) + " places among others", "",
+         "say ranges of ids"});
+  }
   return filter;
+}
+
+Ranges members_of(DurableJobs& jobs, JobId id, const JobFilter& filter) {
+  const auto group = group_of(jobs, id);
+  if (!group) return {};
+  if (is_array(jobs, *group)) {
+    return shared(filter.ids, {id + 1, id + std::max<JobId>(group->size, 1)});
+  }
+  JobFilter younger = filter;
+  younger.ids = shared(filter.ids, {id + 1, kMost});
+  if (younger.ids.empty()) return {};
+  Ranges found;
+  std::uint64_t count = 0;
+  for_each_job(jobs, younger, [&](const DurableInfo& job) {
+    if (job.options.group != id) return true;
+    if (!found.empty() && found.back().first == job.id + 1) {
+      found.back().first = job.id;
+    } else {
+      found.emplace_back(job.id, job.id);
+    }
+    return ++count < group->size;
+  });
+  std::reverse(found.begin(), found.end());
+  return found;
 }
 
 void for_each_job(DurableJobs& jobs, const JobFilter& filter,

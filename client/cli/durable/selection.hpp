@@ -39,28 +39,38 @@ class Selection {
 
   bool empty() const;  // neither ids nor options
   bool has_ids() const { return !ids_.ranges.empty() || ids_.last; }
+  std::size_t words() const { return ids_.ranges.size() + (ids_.last ? 1 : 0); }
   bool has_age() const { return filter_.ended_before.has_value(); }
   // Ids one by one and nothing else: no question needs to be asked about how many these are.
   bool counted() const;
   // Of a counted() one, the ids as they were written, `last` behind them. Throws as resolve().
   std::vector<JobId> named(DurableJobs& jobs) const;
 
-  // The jobs. `last` and groups are looked up: the id of an array means all its members.
-  // `own_only`: without ids and --user, of this user alone, so that root's `cancel --all` spares
-  // everybody else's. Throws Exception(bad_input) if there is no last job.
+  // The jobs. `last` and groups are looked up: the id of a group or array means all that are in it.
+  // `own_only`, and --all: without ids, --group and --user, of this user alone, so that root's
+  // `cancel --all` spares everybody else's. Throws Exception: bad_input if there is no last job or
+  // no such group.
   JobFilter resolve(DurableJobs& jobs, bool own_only) const;
 
  private:
+  std::vector<std::pair<JobId, JobId>> ranges(DurableJobs& jobs) const;
+
   IdWords ids_;
   bool all_ = false;
   JobFilter filter_;
   std::string user_;
   bool any_user_ = false;
+  JobId group_ = 0;
   bool by_option_ = false;
 };
 
 // One id, or `last`. Throws Exception(usage), or bad_input if there is no last job.
 JobId parse_one_id(DurableJobs& jobs, const std::string& word);
+// The ids of those in a group that fit, in ranges that hold no other job; empty if there is no such
+// group, or nothing in it fits. Of an array they stand behind its own. Those of `group new` are
+// found by going through all jobs that are younger than it.
+std::vector<std::pair<JobId, JobId>> members_of(DurableJobs& jobs, JobId group,
+                                                const JobFilter& filter);
 // All jobs that fit, newest first, a page at a time; `visit` returns false to stop.
 void for_each_job(DurableJobs& jobs, const JobFilter& filter,
                   const std::function<bool(DurableInfo&)>& visit, std::size_t page_size = 500);

@@ -11,8 +11,8 @@
 namespace jobring::cli {
 
 struct DurableSession {
-  explicit DurableSession(const std::string& socket = {})
-      : client(connect_existing(socket)), jobs(client, kRequests) {}
+  explicit DurableSession(const std::string& socket = {}, std::uint32_t requests = kRequests)
+      : client(connect_existing(socket)), jobs(client, requests) {}
   // A verb asks one thing after the other, at most two at a time.
   static constexpr std::uint32_t kRequests = 16;
   Client client;

@@ -7,6 +7,7 @@
 #include "client/cli/durable/session.hpp"
 #include "client/cli/durable/wait_jobs.hpp"
 #include "client/cli/verbs.hpp"
+#include "client/client_core.hpp"
 
 namespace jobring::cli {
 namespace {
@@ -22,7 +23,8 @@ constexpr HelpText kHelp = {
     .examples =
         "  jobring wait last\n"
         "  jobring wait --timeout 1h 12 13 20-29\n"
-        "  jobring wait --pool fast --state ready,running\n"};
+        "  jobring wait --pool fast --state ready,running\n"
+        "  jobring wait --group 40 --tag nightly\n"};
 
 // Words as they are, so that groups stay groups; what options select is looked up.
 std::vector<JobId> ids_of(DurableJobs& jobs, const Selection& selection) {
@@ -32,6 +34,9 @@ std::vector<JobId> ids_of(DurableJobs& jobs, const Selection& selection) {
     ids.push_back(job.id);
     return true;
   });
+  if (ids.empty() && selection.has_ids()) {
+    detail::throw_error({Errc::bad_input, "there is no such job", "", "see `jobring list`"});
+  }
   std::reverse(ids.begin(), ids.end());  // the oldest ends first, as a rule
   return ids;
 }

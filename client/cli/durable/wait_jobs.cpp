@@ -52,7 +52,10 @@ int status_of(const DurableInfo& info) {
 
 int attend_job(DurableJobs& jobs, JobId id, const Attendance& how) {
   const DetachOnSignal detach(way_back(how.verb, id));
-  if (how.follow) follow(jobs, id, {});
+  if (how.follow) {
+    Parts alone;
+    follow(jobs, id, {}, alone);
+  }
   const DurableFuture future = jobs.attach(id);
   if (how.short_lived && succeeded_and_forgotten(future)) return 0;
   const DurableInfo& info = future.info();
