@@ -52,6 +52,10 @@ foreach(file ${told})
   endforeach()
 endforeach()
 
+if(NOT EXISTS ${root}/share/bash-completion/completions/jobring)
+  message(FATAL_ERROR "the completion for bash was not installed")
+endif()
+
 # Each header stands on its own, with warnings as errors, those for C in both languages. (Those for
 # Asio take long, and the tests of futures include them first.)
 file(GLOB headers RELATIVE ${root}/include ${root}/include/jobring/*.hpp)
