@@ -67,6 +67,51 @@ TEST_CASE("a cron entry fires each time once and over restarts too") {
   CHECK(world.run_all() == 0);
 }
 
+TEST_CASE("an entry for starts of the machine fires once in each that comes after it was made") {
+  World world;
+  const auto start_keeper = [&](std::int64_t boot) {
+    world.options.boot = boot;
+    world.die();
+    world.start();
+  };
+  start_keeper(7);
+  const World::Answer put = world.ask(every("@reboot", CatchUp::skip), 1000);
+  REQUIRE_MESSAGE(put.status == Status::ok, put.payload);
+  CHECK(put.number == 0);
+  CHECK(world.run_all() == 0);
+  start_keeper(7);
+  CHECK(world.run_all() == 0);
+  world.pass(100 * kHour);
+  start_keeper(8);
+  CHECK(world.run_all() == 1);
+  start_keeper(8);
+  world.pass(100 * kHour);
+  world.now.system.real_ms -= 50 * kHour;
+  CHECK(world.run_all() == 0);
+  // A start in which the machine does not say which it is is none.
+  start_keeper(0);
+  CHECK(world.run_all() == 0);
+  // Made good by the keeper that comes, if the one that submitted it died before that was kept.
+  world.options.boot = 9;
+  world.die();
+  world.steps_to_live = 1;
+  try {
+    world.start();
+    world.settle();
+  } catch (const World::Death&) {
+    world.die();
+  }
+  world.steps_to_live = 0;
+  start_keeper(9);
+  CHECK(world.run_all() == 1);
+  start_keeper(9);
+  CHECK(world.run_all() == 0);
+  Request run = request(Op::cron_run);
+  run.text = "entry";
+  CHECK(world.ask(run, 1000).status == Status::ok);
+  CHECK(world.run_all() == 1);
+}
+
 TEST_CASE("what was missed is skipped or done once or all made good") {
   const auto missed = [](CatchUp catch_up) {
     World world;

@@ -81,6 +81,15 @@ TEST_CASE("zones that are far from midnight have days of their own") {
   CHECK(next("15 0 1 * *", "2026-11-21 00:00:00", "Asia/Kathmandu") == "2026-11-30 18:30:00");
 }
 
+TEST_CASE("starts of the machine are no times") {
+  const auto rule = CronRule::make("@reboot", "Europe/Berlin");
+  REQUIRE(rule.ok());
+  CHECK(rule->at_boot());
+  CHECK(rule->next(utc("2026-11-21 22:10:05")) == 0);
+  CHECK_FALSE(CronRule::make("@daily", "")->at_boot());
+  CHECK(refusal("@reboot", "Mars/Olympus").find("time zone") != std::string::npos);
+}
+
 TEST_CASE("a schedule that makes no sense is refused with a line that says why") {
   CHECK(refusal("* * * *").find("too few") != std::string::npos);
   CHECK(refusal("* * * * * *").find("too many") != std::string::npos);

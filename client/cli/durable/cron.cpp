@@ -30,7 +30,8 @@ constexpr HelpText kHelp = {
     .summary =
         "Durable jobs that the daemon submits by the clock. add: prints when it fires next. run: "
         "submits its job now, too, and prints the id.\n"
-        "SCHEDULE is five fields as in crontab(5), or @hourly, @daily, @weekly, @monthly, @yearly.",
+        "SCHEDULE is five fields as in crontab(5), or @hourly, @daily, @weekly, @monthly, @yearly, "
+        "@reboot.",
     .examples =
         "  jobring cron add nightly '30 2 * * *' --retries 3 ./backup.sh\n"
         "  jobring cron add --zone Europe/Berlin --catch-up skip report '0 8 * * mon-fri' -- "
@@ -76,7 +77,9 @@ int add(const CronFlags& flags, const std::string& name, const std::string& sche
   }
   if (options.name.empty()) options.name = name;
   cron.job = flags.work.job(std::move(words), std::move(options));
-  std::printf("%s\n", local_time(session.jobs.put_cron(cron, flags.replace)).c_str());
+  const WallTime next = session.jobs.put_cron(cron, flags.replace);
+  std::printf("%s\n",
+              next == WallTime() ? "the next start of the machine" : local_time(next).c_str());
   return 0;
 }
 

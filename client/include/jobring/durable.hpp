@@ -412,7 +412,7 @@ class DurableJobs {
                       std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max());
 
   // ---- cron
-  WallTime put_cron(const CronSpec& cron, bool replace = false);  // when it fires next
+  WallTime put_cron(const CronSpec& cron, bool replace = false);  // when it fires next; @reboot: 0
   bool remove_cron(std::string_view name);
   std::vector<CronSpec> cron();
   JobId run_cron(std::string_view name);

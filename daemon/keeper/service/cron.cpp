@@ -131,6 +131,14 @@ std::int64_t floor_to(std::int64_t t, std::int64_t unit) {
 }  // namespace
 
 Result<CronRule> CronRule::make(std::string_view schedule, std::string_view zone) {
+  CronRule rule;
+  auto found = find_zone(zone);
+  if (!found) return found.error();
+  rule.zone_ = *found;
+  if (schedule.starts_with('@') && same_word(schedule.substr(1), "reboot")) {
+    rule.at_boot_ = true;
+    return rule;
+  }
   std::string_view rest = schedule;
   if (schedule.starts_with('@')) {
     rest = {};
@@ -138,7 +146,6 @@ Result<CronRule> CronRule::make(std::string_view schedule, std::string_view zone
       if (same_word(schedule.substr(1), s.name.substr(1))) rest = s.fields;
     if (rest.empty()) return bad("no such schedule", schedule);
   }
-  CronRule rule;
   std::bitset<60> sets[5];
   bool star[5];
   for (int i = 0; i < 5; ++i) {
@@ -170,9 +177,6 @@ Result<CronRule> CronRule::make(std::string_view schedule, std::string_view zone
   rule.any_day_ = star[2];
   rule.any_weekday_ = star[4];
   rule.wild_ = star[0] || star[1];
-  auto found = find_zone(zone);
-  if (!found) return found.error();
-  rule.zone_ = *found;
   if (rule.next(0) == 0) return bad("a schedule that never comes", schedule);
   return rule;
 }
@@ -233,6 +237,7 @@ std::int64_t CronRule::next_by_the_wall(std::int64_t after) const {
 }
 
 std::int64_t CronRule::next(std::int64_t after_ms) const {
+  if (at_boot_) return 0;
   const std::int64_t after = floor_to(after_ms, 1000) / 1000;
   return (wild_ ? next_by_the_wall(after) : next_fixed(after)) * 1000;
 }

@@ -9,8 +9,8 @@
 //
 // Each: *, a number, a range a-b, any of these with a step /n, and lists of all that with commas.
 // If both days are given (neither starts with *), a day that fits one of them fits. @yearly
-// (@annually),
-// @monthly, @weekly, @daily (@midnight) and @hourly are short for the obvious.
+// (@annually), @monthly, @weekly, @daily (@midnight) and @hourly are short for the obvious.
+// @reboot has no times: it is meant once after each start of the machine.
 //
 // Where the clocks change, as cron(8) has it: an entry with fixed hours and minutes runs once,
 // right after the gap if its time is skipped, and at the first of two times that are alike. One
@@ -36,7 +36,9 @@ class CronRule {
   // Errc::bad_input with a line for the person who wrote it; also if it never fires.
   static Result<CronRule> make(std::string_view schedule, std::string_view zone);
 
-  // The first time after `after_ms` at which it fires, real milliseconds; 0: never.
+  // @reboot
+  bool at_boot() const { return at_boot_; }
+  // The first time after `after_ms` at which it fires, real milliseconds; 0: never, or at_boot().
   std::int64_t next(std::int64_t after_ms) const;
 
  private:
@@ -51,6 +53,7 @@ class CronRule {
   std::bitset<7> weekdays_;
   bool any_day_ = true, any_weekday_ = true;  // the field starts with *
   bool wild_ = false;                         // hour or minute does
+  bool at_boot_ = false;
   const date::time_zone* zone_ = nullptr;
 };
 

@@ -8,6 +8,7 @@ namespace jobring::keeper {
 namespace {
 
 constexpr std::int64_t kMissed = 60'000;      // ms
+constexpr std::int64_t kNow = 1;              // ms: a time that has come
 constexpr std::uint32_t kCatchUpMax = 1'000;  // missed times that are made good, of one entry
 
 }  // namespace
@@ -43,7 +44,12 @@ Result<void> CronTable::load(Store& store, std::vector<std::string>& troubles) {
       troubles.push_back("cron entry " + stored.name + ": " + entry.error().line());
       continue;
     }
-    (*entry)->times.next_ms = stored.next_ms;
+    if ((*entry)->rule.at_boot()) {
+      (*entry)->boot = stored.next_ms;
+      (*entry)->times.next_ms = boot_ == 0 || stored.next_ms == boot_ ? 0 : kNow;
+    } else {
+      (*entry)->times.next_ms = stored.next_ms;
+    }
     (*entry)->times.last_ms = stored.last_ms;
     entries_[stored.name] = std::move(*entry);
   }
@@ -76,11 +82,13 @@ std::uint32_t CronTable::owner(std::uint32_t uid, bool privileged, std::string_v
 }
 
 void CronTable::store_entry(Store& store, const std::string& key, const Entry& entry) {
-  store.put_cron({key, entry.bytes, entry.times.next_ms, entry.times.last_ms});
+  const std::int64_t next = entry.rule.at_boot() ? entry.boot : entry.times.next_ms;
+  store.put_cron({key, entry.bytes, next, entry.times.last_ms});
 }
 
 void CronTable::put(Store& store, std::unique_ptr<Entry> entry) {
   const std::string name = key(entry->times.uid, entry->times.name);
+  entry->boot = boot_;
   store_entry(store, name, *entry);
   entries_[name] = std::move(entry);
   find_next();
@@ -100,7 +108,7 @@ std::uint32_t CronTable::fire(Store& store, Clock clock) {
   for (auto& [name, entry] : entries_) {
     CronTimes& t = entry->times;
     if (t.next_ms == 0 || t.next_ms > clock.real_ms) continue;
-    const bool missed = clock.real_ms - t.next_ms > kMissed;
+    const bool missed = !entry->rule.at_boot() && clock.real_ms - t.next_ms > kMissed;
     std::uint32_t times = 1;
     std::int64_t next = entry->rule.next(t.next_ms);
     if (missed && t.catch_up == CatchUp::skip) {
@@ -118,6 +126,7 @@ std::uint32_t CronTable::fire(Store& store, Clock clock) {
       t.last_ms = clock.real_ms;
     }
     t.next_ms = next;
+    entry->boot = boot_;
     store_entry(store, name, *entry);
     fired += times;
   }
@@ -134,7 +143,8 @@ void CronTable::find_next() {
 }
 
 void CronTable::set_back(std::int64_t real_ms) {
-  for (auto& [name, entry] : entries_) entry->times.next_ms = entry->rule.next(real_ms);
+  for (auto& [name, entry] : entries_)
+    if (!entry->rule.at_boot()) entry->times.next_ms = entry->rule.next(real_ms);
   find_next();
 }
 

@@ -5,6 +5,9 @@
 // it. A time counts as missed if it was more than a minute ago when it is looked at: no keeper ran,
 // or the real clock was set forward. If the real clock is set back by more than three hours, next
 // times are worked out anew; by less, nothing runs again that has run.
+//
+// An entry @reboot fires when it is looked at in another start of the machine than the one that it
+// was made in or has fired in. The store has this instead of its next time.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +25,9 @@ namespace jobring::keeper {
 
 class CronTable {
  public:
+  // `boot`: which start of the machine this is, KeeperOptions::boot.
+  explicit CronTable(std::int64_t boot) : boot_(boot) {}
+
   // As it is in the store; entries that make no sense (any more) are left out and told.
   Result<void> load(Store& store, std::vector<std::string>& troubles);
 
@@ -31,6 +37,7 @@ class CronTable {
     JobSpec job;
     std::uint32_t gid = 0;
     CronRule rule;
+    std::int64_t boot = 0;  // at_boot(): the last in which it has nothing more to do
   };
   // Of one uid, or of all. Views into the table: until the next change.
   std::vector<CronJob> list(const std::uint32_t* uid) const;
@@ -64,6 +71,7 @@ class CronTable {
 
   std::map<std::string, std::unique_ptr<Entry>> entries_;  // by key
   std::int64_t next_ms_ = 0;
+  const std::int64_t boot_;
 };
 
 }  // namespace jobring::keeper

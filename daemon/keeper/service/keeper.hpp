@@ -152,7 +152,7 @@ class Keeper {
   Feed feed_;
   Waits waits_;
   Events events_;
-  CronTable cron_;
+  CronTable cron_{options_.boot};
 
   std::vector<Asked> asked_;
   std::vector<Long> longs_;

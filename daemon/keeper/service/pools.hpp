@@ -123,6 +123,7 @@ struct KeeperOptions {
   std::uint64_t reply_max = 1 << 20;  // bytes of an encoded answer
   std::int64_t ageing = 10'000;
   std::string outputs_directory{};
+  std::int64_t boot = 0;  // a number that is another one after each start of the machine
 };
 
 }  // namespace jobring::keeper

@@ -1,5 +1,6 @@
 #include "daemon/keeper/service/service.hpp"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -49,6 +50,23 @@ UniqueFd watch_sigterm(OrderLink& link, int epoll) {
   return fd;
 }
 
+// Of the kernel's own name of this start. Where that cannot be read it is 0, as it was before:
+// there nothing is done at starts.
+std::int64_t boot_number() {
+  char id[37] = {};
+  const UniqueFd fd(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  if (!fd || read(fd.get(), id, 36) != 36) return 0;
+  std::int64_t number = 0;
+  int digits = 0;
+  for (const char* c = id; *c != '\0' && digits < 15; ++c) {
+    if (*c == '-') continue;
+    const int digit = *c <= '9' ? *c - '0' : (*c | 0x20) - 'a' + 10;
+    number = number << 4 | (digit & 15);
+    ++digits;
+  }
+  return number;
+}
+
 KeeperOptions options_of(const KeeperStart& start) {
   KeeperOptions options;
   options.window = start.window;
@@ -63,6 +81,7 @@ KeeperOptions options_of(const KeeperStart& start) {
   options.reply_max = start.reply_max;
   options.ageing = start.ageing;
   options.outputs_directory = start.state_dir + "/outputs";
+  options.boot = boot_number();
   return options;
 }
 

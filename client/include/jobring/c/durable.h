@@ -420,7 +420,7 @@ typedef struct jobring_durable_cron {
   uint32_t uid;
   uint32_t reserved;
 } jobring_durable_cron;
-// *next_ms, if not NULL, is the time when it fires next. Errors: EXISTS (and replace is 0).
+// *next_ms, if not NULL, is when it fires next (0: @reboot). Errors: EXISTS (and replace is 0).
 jobring_status jobring_durable_cron_put(jobring_durable* durable, const jobring_durable_cron* cron,
                                         int32_t replace, int64_t* next_ms);
 // NONE: there is no such entry.
