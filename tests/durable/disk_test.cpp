@@ -127,15 +127,15 @@ TEST_CASE("what was acknowledged before it was safe is made safe after a sync th
   Client client = house.daemon->connect();
   DurableJobs jobs(client);
   const DurableOptions options{.durability = Durability::batched, .held = true};
-  std::uint64_t syncs = fate.taken(Step::synced);
   const JobId first = jobs.submit("echo", "", options).id();
-  REQUIRE(eventually([&] { return fate.taken(Step::synced) > syncs; }, 60s));
+  REQUIRE(eventually([&] { return fate.taken(Step::flush) > 0; }, 60s));
+  CHECK(jobs.show(first)->state == JobState::held);  // after the flush
   fate->sync_error = EIO;
   const JobId second = jobs.submit("echo", "", options).id();
   REQUIRE(eventually([&] { return fate->refused > 0; }, 60s));
   // Nothing more is taken on trust.
   REQUIRE(eventually([&] { return kind_of_refusal(jobs, options) == "store_failed"; }, 60s));
-  syncs = fate.taken(Step::synced);
+  const std::uint64_t syncs = fate.taken(Step::synced);
   fate->sync_error = 0;
   REQUIRE(eventually([&] { return fate.taken(Step::synced) > syncs; }, 60s));
   REQUIRE(eventually([&] { return kind_of_refusal(jobs, options) == "accepted"; }, 60s));
