@@ -67,6 +67,8 @@ class Channel::Impl {
   void release(std::uint32_t index);
   // What a running job last reported.
   std::optional<ProgressCell::Report> progress(JobRef job) const;
+  // Of the process that has run the tagged job of a kept channel; 0: none has. What workers say.
+  std::uint32_t worker_pid(std::uint32_t slot) const { return view_.note(slot).worker_pid.get(); }
   bool wait(std::chrono::nanoseconds timeout, std::size_t at_least);
   bool cancel(JobRef job);
   std::size_t cancel_all();

@@ -4,8 +4,9 @@
 // allocated.
 //
 //   line 0      the tag: written by the client while the slot is FREE; valid if the job's flags say
-//               kJobTagged
-//   line 1      the handler's name, the same with kJobNamed: for channels whose client needs more
+//               kJobTagged. Of a durable job also the pid of the process that runs it, or was the
+//               last to do so: written by the owner while the slot is RUNNING
+//   line 1      the handler's name, as the tag with kJobNamed: for channels whose client needs more
 //               names than their table has (the keeper's, which are of all jobs of a user)
 //   lines 2-3   progress: written by the owner while the slot is RUNNING
 //   line 4      nothing: an odd number of lines, as with slots
@@ -105,6 +106,7 @@ class ProgressCell {
 struct alignas(kCacheLine) JobNote {
   SharedField<std::uint8_t> tag_len;
   char tag[kTagMax];
+  SharedField<std::uint32_t> worker_pid;  // 0: nobody has begun it
   alignas(kCacheLine) SharedField<std::uint8_t> handler_len;
   char handler[kHandlerNameMax];
   alignas(kCacheLine) ProgressCell progress;
@@ -114,6 +116,7 @@ struct alignas(kCacheLine) JobNote {
   void set_tag(std::string_view text) {
     std::memcpy(tag, text.data(), text.size());
     tag_len.set(std::uint8_t(text.size()));
+    worker_pid.set(0);
   }
   // A copy: the client may change it at any time.
   std::string get_tag() const { return {tag, std::min<std::size_t>(tag_len.get(), kTagMax)}; }
@@ -130,5 +133,6 @@ struct alignas(kCacheLine) JobNote {
 
 static_assert(kProgressTextMax % sizeof(std::uint64_t) == 0);
 static_assert(sizeof(JobNote) == 5 * kCacheLine);
+static_assert(1 + kTagMax + sizeof(std::uint32_t) <= kCacheLine, "one line");
 
 }  // namespace jobring

@@ -1,5 +1,7 @@
 #include "worker/job_run.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -8,6 +10,12 @@
 namespace jobring {
 
 namespace {
+
+// Asked once: it is a system call, and written for each job.
+std::uint32_t own_pid() {
+  static const auto pid = std::uint32_t(getpid());
+  return pid;
+}
 
 JobRun& run_of(void* host) {
   return *static_cast<JobRun*>(host);
@@ -57,6 +65,9 @@ bool JobRun::open(std::uint64_t now) {
     end(Outcome::expired, "not started before its deadline");
     return false;
   }
+  // Now, so that it is known of a worker that dies in it.
+  if (channel_.kept && (slot_.flags.get() & kJobTagged) != 0)
+    channel_.view.note(index_).worker_pid.set(own_pid());
   payload_len_ = slot_.payload_len.get();
   if (payload_len_ > channel_.view.shape().max_payload) {
     payload_len_ = 0;

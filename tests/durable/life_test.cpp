@@ -1,4 +1,6 @@
 // A durable job's life through real processes.
+#include <algorithm>
+
 #include "tests/durable/house.hpp"
 #include "tests/support/gate.hpp"
 
@@ -16,6 +18,9 @@ TEST_CASE("a handler's job is accepted and run and its result is found again by 
   CHECK(info.state == JobState::succeeded);
   CHECK(info.attempts == 1);
   CHECK(info.handler == "echo");
+  const auto workers = house.daemon->workers();
+  CHECK(std::count(workers.begin(), workers.end(), info.last->worker) == 1);
+  CHECK(info.last->worker != house.keeper());
   Client another = house.daemon->connect();
   CHECK(DurableJobs(another).attach(f.id()).get() == "hello");
 }
@@ -111,4 +116,32 @@ TEST_CASE("a user's jobs may have more handlers than a channel knows names and n
   CHECK_FALSE(runs.ready());
   gate.open();
   CHECK(runs.wait_for(20s));
+}
+
+TEST_CASE("an attempt names the process that ran its handler even if it died of it") {
+  DurableHouse house(R"({"default": {"workers": 1, "modules": [")" + test_module("hurtful") +
+                     R"("]}})");
+  Client client = house.daemon->connect();
+  DurableJobs jobs(client);
+  const auto workers = [&] {
+    auto pids = house.daemon->workers();
+    std::erase(pids, house.keeper());
+    return pids;
+  };
+  DurableFuture first = jobs.submit("echo", "");
+  CHECK(first.get().empty());
+  const pid_t worker = first.info().last->worker;
+  CHECK(workers() == std::vector<pid_t>{worker});
+  DurableFuture second = jobs.submit("null_write", "");
+  REQUIRE(second.wait_for(60s));
+  CHECK(second.info().last->outcome == Outcome::crashed);
+  CHECK(second.info().last->worker == worker);
+  DurableFuture third = jobs.submit("echo", "");
+  CHECK(third.get().empty());
+  CHECK(third.info().last->worker != worker);
+  // In a slot that others had before: of a job that nobody has begun it is nobody's.
+  DurableFuture expired =
+      jobs.submit("echo", "", {.deadline = std::chrono::system_clock::now() - 1h});
+  REQUIRE(expired.wait_for(60s));
+  if (expired.info().last) CHECK(expired.info().last->worker == 0);
 }

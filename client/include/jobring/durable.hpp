@@ -150,7 +150,7 @@ const char* to_string(SubmitAnswer::Status status);
 // One run of a job.
 struct AttemptInfo {
   std::uint32_t number = 0;  // from 1
-  std::int32_t worker = 0;   // pid of a command; of a handler 0
+  std::int32_t worker = 0;   // pid of the command, or of the process whose handler it was
   WallTime started{}, ended{};
   Outcome outcome = Outcome::ok;
   std::int32_t exit_code = 0;

@@ -81,6 +81,7 @@ class KeptPoolChannel final : public PoolChannel {
         one.slot = c.slot;
         one.outcome = std::uint8_t(c.outcome) < kOutcomes ? c.outcome : Outcome::lost;
         one.detail = c.detail;
+        one.worker = impl().worker_pid(c.slot);
         one.run_us = c.run_us;
         one.result = c.text();
         done.push_back(one);

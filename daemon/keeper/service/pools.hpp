@@ -36,7 +36,7 @@ struct Done {
   std::uint32_t slot = 0;
   Outcome outcome = Outcome::ok;
   std::int32_t detail = 0;   // a command's exit code or -signal; the signal of a crash
-  std::uint32_t worker = 0;  // which of its pool
+  std::uint32_t worker = 0;  // pid of the process that ran it; 0: nobody has begun it
   std::uint64_t run_us = 0;
   std::string_view result;  // in shared memory: valid until release()
 };

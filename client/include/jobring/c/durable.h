@@ -167,7 +167,7 @@ jobring_status jobring_durable_answers(jobring_future* submitted, int64_t timeou
 typedef struct jobring_durable_attempt {
   uint32_t size;
   uint32_t number;     // from 1
-  int32_t worker;      // pid of a command; of a handler 0
+  int32_t worker;      // pid of the command, or of the process whose handler it was
   int32_t outcome;     // JOBRING_OUTCOME_...
   int64_t started_ms;  // times
   int64_t ended_ms;
