@@ -1,6 +1,9 @@
 // Jobs through the keeper: submitted, handed out, ended, tried again, looked at.
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
+#include "common/exec_codec.hpp"
 #include "tests/keeper_service/world.hpp"
 
 using namespace jobring;
@@ -112,6 +115,54 @@ TEST_CASE("a job is exported and imported with all that is known of it") {
   CHECK(world.ask(import).number == 0);
   CHECK(world.state(id) == JobState::succeeded);
   CHECK(world.show(id).spec.uid == 1000);
+}
+
+TEST_CASE("a job that is imported after it was forgotten keeps what it writes then") {
+  World world;
+  const auto write = [&](JobId id, int attempt) {
+    const std::string name = std::to_string(id) + "." + std::to_string(attempt) + ".out";
+    const std::filesystem::path directory = world.options.outputs_directory + "/0";
+    std::filesystem::create_directories(directory);
+    std::ofstream(directory / name) << "said";
+    return directory / name;
+  };
+  Command command;
+  command.argv = {"echo", "said"};
+  const std::string payload = encode(command);
+  JobSpec spec = echo();
+  spec.handler = kExecHandler;
+  spec.payload = payload;
+  CommandReport report;
+  report.exit_code = 0;
+  report.stdout_total = 4;
+  // No time passes: the sweep, which was at the start, is not due again.
+  const JobId id = world.submit(spec);
+  REQUIRE(world.begin_one() == id);
+  const auto first = write(id, 1);
+  world.finish(id, Outcome::ok, encode_head(report, 0, 0));
+  world.settle();
+  Request show = request(Op::show, id);
+  show.flags = kComplete;
+  const std::string record = world.ask(show).payload;
+  REQUIRE(std::filesystem::exists(first));
+  CHECK(world.apply(Verb::remove, one(id)).number == 1);
+  Request import = request(Op::import_job);
+  import.text = record;
+  CHECK(world.ask(import).number == 1);
+  CHECK_FALSE(std::filesystem::exists(first));
+  CHECK(world.apply(Verb::retry, one(id)).number == 1);
+  REQUIRE(world.begin_one() == id);
+  const auto second = write(id, 2);
+  world.finish(id, Outcome::ok, encode_head(report, 0, 0));
+  world.settle();
+  world.pass(1'000);
+  world.settle();
+  CHECK(std::filesystem::exists(second));
+  // And goes with it.
+  CHECK(world.apply(Verb::remove, one(id)).number == 1);
+  world.pass(1'000);
+  world.settle();
+  CHECK_FALSE(std::filesystem::exists(second));
 }
 
 TEST_CASE("an ended job is forgotten when its time is over though nobody asks for anything") {

@@ -114,6 +114,15 @@ void Outputs::removed(JobId id) {
   if (known_.contains(number)) removed_[number].push_back(id);
 }
 
+void Outputs::comes_back(JobId id) {
+  const auto found = removed_.find(id / kJobsEach);
+  if (found == removed_.end() || std::erase(found->second, id) == 0) return;
+  std::vector<File> files = files_of(found->first);
+  std::erase_if(files, [&](const File& f) { return f.id != id; });
+  drop(found->first, files);
+  if (found->second.empty()) removed_.erase(found);
+}
+
 std::vector<Outputs::File> Outputs::files_of(std::uint64_t number) const {
   std::vector<File> files;
   const Listing listing(opendir(directory_of(number).c_str()));

@@ -49,6 +49,9 @@ class Outputs {
   void ended(JobId id, std::uint32_t attempt);
   // The job is forgotten: its files go with the next sweep.
   void removed(JobId id);
+  // A job comes back under the number of one that was forgotten: what is left of that one goes now,
+  // for the next sweep could not tell it from what this one writes.
+  void comes_back(JobId id);
 
   struct Jobs {
     std::function<bool(JobId)> known;  // to the store

@@ -444,6 +444,7 @@ Reply Keeper::import_job(Asked& asked) {
   if (room() == 0) return refusal(Status::full, "as many jobs wait as may: keeper.jobs_max");
   Reply reply;
   reply.number = store_->import_job(record) ? 1 : 0;
+  if (reply.number == 1) outputs_.comes_back(record.job.id);
   return reply;
 }
 
