@@ -44,6 +44,10 @@ const char* to_string(JobState state) {
   return std::size_t(state) < kJobStates ? names[std::size_t(state)] : "unknown";
 }
 
+bool payload_is_elsewhere(std::string_view bytes) {
+  return (Unpacker(bytes).number() & kElsewhere) != 0;
+}
+
 void encode_spec(std::string& to, const JobSpec& s, const SpecParts& parts) {
   std::uint64_t bits = 0;
   const auto set = [&](bool there, SpecBit bit) { bits |= there ? std::uint64_t(bit) : 0u; };

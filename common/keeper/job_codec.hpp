@@ -31,6 +31,8 @@ struct SpecParts {
 void encode_spec(std::string& to, const JobSpec& spec, const SpecParts& parts);
 // Views into `bytes`. False: it makes no sense. `payload_elsewhere` may be null.
 bool decode_spec(std::string_view bytes, JobSpec& spec, bool* payload_elsewhere);
+// Without reading the rest of it.
+bool payload_is_elsewhere(std::string_view bytes);
 
 void encode_attempt(std::string& to, const Attempt& attempt);
 bool decode_attempt(Unpacker& from, Attempt& attempt);

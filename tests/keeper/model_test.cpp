@@ -88,6 +88,7 @@ class Game {
 
  private:
   static constexpr const char* kPools[] = {"p", "q", "r"};
+  const std::string kLong = std::string(2'000, 'x');
   static constexpr const char* kTags[] = {"red", "green"};
   static constexpr const char* kKeys[] = {"k1", "k2", "k3"};  // at most 1, 2, 3 at once
 
@@ -106,6 +107,7 @@ class Game {
   JobSpec spec(std::size_t at) {
     JobSpec s = job(kPools[below(3)]);
     if (chance(2)) {  // a plain one, which goes into a pack
+      if (chance(8)) s.payload = kLong;
       if (chance(10))
         s.array = Array{3, 3 + std::int64_t(below(chance(5) ? 300 : 8)), 2, 0};
       else if (chance(4))

@@ -61,13 +61,34 @@ TEST_CASE("long payloads make packs of fewer jobs") {
   JobSpec spec = job();
   spec.payload = kilobyte;
   house.submit_all(std::vector<JobSpec>(6, spec));
-  spec.payload = longer;
-  house.submit(spec);
-  CHECK(house.show(6).job.spec.payload == kilobyte);
-  CHECK(house.show(7).job.spec.payload == longer);
   house.sound();
   CHECK(rows(house, "pack") == 2);
-  CHECK(rows(house, "job") == 1);
+  house.open();
+  // Still longer ones have rows of their own, their jobs do not.
+  spec.payload = longer;
+  house.submit_all({spec, spec, spec});
+  JobSpec briefly = spec;
+  briefly.keep_ms = 0;
+  house.submit(briefly);
+  house.sound();
+  CHECK(house.show(6).job.spec.payload == kilobyte);
+  CHECK(house.show(7).job.spec.payload == longer);
+  CHECK(rows(house, "pack") == 4);
+  CHECK(rows(house, "job") == 0);
+  CHECK(rows(house, "big") == 4);
+  house.open();
+  house.begin();
+  const TakenBatch batch = house->take("p", 20);
+  house.commit();
+  REQUIRE(batch.jobs.size() == 10);
+  CHECK(batch.jobs[5].spec.payload == kilobyte);
+  CHECK(batch.jobs[6].spec.payload == longer);
+  for (const JobId id : from_to(1, 10)) house.finish(id);
+  house.sound();
+  CHECK(house.show(7).job.spec.payload == longer);
+  CHECK(house.gone(10));
+  CHECK(rows(house, "pack") == 0);
+  CHECK(rows(house, "big") == 3);
 }
 
 TEST_CASE("jobs of pools that take turns go into packs of their own pools") {

@@ -127,9 +127,11 @@ Result<std::vector<std::string>> SqliteStore::check() {
     if (is_ended(row.state) && row.due <= 0) say(name + " has ended and will never be forgotten");
   }
   std::map<JobId, std::int64_t> packed;  // by group
+  std::set<JobId> long_payloads;         // in packs
   check_packs(say, [&](const Row& job) {
     ++blocks[Zones::block(job.id)][{job.pool, int(JobState::ready)}];
     if (job.group != 0) ++packed[job.group];
+    if (job.has(kBigPayload)) long_payloads.insert(job.id);
   });
   Statement zones;
   zones.prepare(db_, "SELECT block, counts FROM zone");
@@ -161,11 +163,15 @@ Result<std::vector<std::string>> SqliteStore::check() {
   none("SELECT id FROM parked WHERE id NOT IN (SELECT id FROM job)", "an order has no such job");
   none("SELECT id FROM attempt WHERE id NOT IN (SELECT id FROM job)", "an attempt of no job");
   none("SELECT id FROM note WHERE id NOT IN (SELECT id FROM job)", "progress of no job");
-  none(
-      "SELECT k >> 1 FROM big WHERE k >> 1 NOT IN (SELECT id FROM job) AND k >> 1 NOT IN (SELECT "
-      "id "
-      "FROM grp)",
-      "a long payload or result of no job");
+  Statement parts;
+  parts.prepare(db_,
+                "SELECT k >> 1, k & 1 FROM big WHERE k >> 1 NOT IN (SELECT id FROM job) AND k >> 1 "
+                "NOT IN (SELECT id FROM grp)");
+  while (parts.step())
+    if (parts.number(1) != 0 || long_payloads.erase(JobId(parts.number(0))) == 0)
+      say("a long payload or result of no job: " + std::to_string(parts.number(0)));
+  for (const JobId id : long_payloads)
+    say("the payload of a job is missing: " + std::to_string(id));
   none("SELECT grp FROM job WHERE grp IS NOT NULL AND grp NOT IN (SELECT id FROM grp)",
        "a group that is not there");
   Statement groups;

@@ -3,6 +3,7 @@
 // Most jobs have a handler, a payload, a pool, perhaps a group, and nothing else: ready at once, of
 // priority 0, with no key, tag, deadline or dependency that is open. Such a job has no row of its
 // own, and none in an order: it is in the pack of its pool that covers its id, a row of `pack`.
+// (A payload above 1 KiB, such as that of a command with its environment, is in `big` as ever.)
 // SQLite's cost is by rows, so a batch of a thousand is 16 rows to accept instead of two thousand,
 // and taking them writes none (they are in `running` then, as all that run).
 //

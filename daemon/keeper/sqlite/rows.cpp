@@ -34,7 +34,11 @@ SqliteStore::Row SqliteStore::packed_row(const Pack& pack, JobId id) {
   row.pool = pack.pool;
   row.group = pack.group;
   row.flags = kPacked;
-  if (pack.spec(id).empty()) row.flags |= kMember;
+  const std::string_view spec = pack.spec(id);
+  if (spec.empty())
+    row.flags |= kMember;
+  else if (payload_is_elsewhere(spec))
+    row.flags |= kBigPayload;
   return row;
 }
 

@@ -153,7 +153,7 @@ void SqliteStore::joined(const Row& row) {
 bool SqliteStore::plain(const JobSpec& s) const {
   return s.priority == 0 && s.unique.key.empty() && s.concurrency_key.empty() && s.tags.empty() &&
          s.deadline_ms == 0 && s.delay_ms == 0 && s.run_at_ms <= now_.real_ms && !s.held &&
-         waits_.empty() && s.payload.size() <= kInlineMax;
+         waits_.empty();
 }
 
 Submitted SqliteStore::submit_one(const JobSpec& spec, std::size_t at) {
