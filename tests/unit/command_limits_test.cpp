@@ -92,9 +92,9 @@ TEST_CASE("a limit that the kernel refuses is named") {
 
 TEST_CASE("a command that needs more memory than it may have fails alone") {
   // tail keeps the last line, and this one has no end.
-  Command c = shell("head -c 400000000 /dev/zero | tail -n 1 | wc -c");
-  CHECK(run(c).out == "400000000\n");
-  c.limits.memory = 100 << 20;
+  Command c = shell("head -c 100000000 /dev/zero | tail -n 1 | wc -c");
+  CHECK(run(c).out == "100000000\n");
+  c.limits.memory = 50 << 20;
   const CommandOutput got = run(c);
   CHECK(got.out == "0\n");
   CHECK(got.err.find("memory") != std::string::npos);
