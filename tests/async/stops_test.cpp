@@ -29,6 +29,27 @@ TEST_CASE("one of many running coroutines is killed and the others go on") {
   CHECK(daemon.status_number("restarts") == 0);
 }
 
+TEST_CASE("jobs are stopped while others end around them") {
+  // What a job leaves behind is overwritten: a pointer to it leads nowhere.
+  Daemon daemon(async_pool(2048, R"(, "environment": {"MALLOC_PERTURB_": "165"})"));
+  Pool pool = daemon.connect().pool();
+  constexpr int kJobs = 1'000;
+  for (int round = 0; round < 3; ++round) {
+    const std::string file = daemon.dir() / ("met" + std::to_string(round));
+    std::vector<Future> all;
+    for (int i = 0; i < kJobs; ++i)
+      all.push_back(pool.submit("meet_and_work", std::to_string(kJobs) + " " + file));
+    // Their coroutines are over one after the other from now on, and the jobs end behind the last.
+    REQUIRE(has_lines(file, 1));
+    for (const Future& f : all) f.kill();
+    for (const Future& f : all) {
+      const Outcome outcome = f.result().outcome;
+      CHECK((outcome == Outcome::ok || outcome == Outcome::killed));
+    }
+  }
+  CHECK(daemon.status_number("restarts") == 0);
+}
+
 TEST_CASE("a coroutine that is told to stop may end in its own way") {
   Daemon daemon(async_pool());
   Pool pool = daemon.connect().pool();

@@ -9,6 +9,8 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <set>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -31,6 +33,15 @@ struct Here {
   ~Here() { --here; }
 };
 
+std::set<asio::steady_timer*> gathered;
+
+struct Gathered {
+  explicit Gathered(asio::steady_timer& timer) : mine(&timer) { gathered.insert(mine); }
+  ~Gathered() { gathered.erase(mine); }
+  Gathered(const Gathered&) = delete;
+  asio::steady_timer* mine;
+};
+
 }  // namespace
 
 // Ends when as many jobs of it as the payload says are in flight in this worker.
@@ -43,6 +54,28 @@ JOBRING_ASYNC_HANDLER(meet, job) {
     waiting.clear();
   } else {
     co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  job.reply("met");
+}
+
+// "<how many> <file>". As meet, but one that is stopped meanwhile leaves; the last one notes that
+// all have come, and each has something to do then: so they end long after that.
+JOBRING_ASYNC_HANDLER(meet_and_work, job) {
+  std::istringstream in{std::string(job.text())};
+  std::size_t all = 0;
+  std::string file;
+  in >> all >> file;
+  asio::steady_timer timer(co_await asio::this_coro::executor,
+                           asio::steady_timer::time_point::max());
+  const Gathered place(timer);
+  if (gathered.size() >= all) {
+    for (asio::steady_timer* one : gathered) one->cancel();
+    note(file, "all");
+  } else {
+    co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  const auto end = std::chrono::steady_clock::now() + 200us;
+  while (std::chrono::steady_clock::now() < end) {
   }
   job.reply("met");
 }
