@@ -152,7 +152,8 @@ TEST_CASE("limits push back, and what was refused left nothing behind") {
   // What only reads or takes away is not refused.
   CHECK(r.ask(A, on(Op::list_pop, "l")).status == Status::ok);
 
-  const auto put = valued(sized(on(Op::queue_put, "q"), 1), std::string(600, 'x'));
+  const std::string long_value(600, 'x');  // the request only refers to it
+  const auto put = valued(sized(on(Op::queue_put, "q"), 1), long_value);
   CHECK(r.ask(A, put).status == Status::ok);
   r.send(A, put);
   CHECK(r.ask(A, put).status == Status::full);  // too many bytes in line
@@ -165,7 +166,8 @@ TEST_CASE("limits push back, and what was refused left nothing behind") {
 
 TEST_CASE("a registry that is full can be emptied, whoever empties it and however") {
   Registry r({}, 16 * 1024);
-  const auto put = valued(on(Op::queue_put, "q"), std::string(200, 'x'));
+  const std::string long_value(200, 'x');
+  const auto put = valued(on(Op::queue_put, "q"), long_value);
   std::uint64_t generation = 0;
   std::int64_t items = 0;
   while (r.ask(A, put, ++generation).status == Status::ok) ++items;
