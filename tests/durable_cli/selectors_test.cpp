@@ -93,8 +93,8 @@ TEST_CASE("jobs are shown and explained by what they are and as many as lists sh
   std::string batch;
   for (int i = 0; i < 60; ++i) batch += "{\"shell\":\"true\",\"name\":\"n\"}\n";
   REQUIRE_EQ(jobring({"submit", "--batch", "-", "--hold", "--no-env"}, batch).status, 0);
-  const std::string dead = jobring.submit({"false"});
-  CHECK_EQ(jobring({"wait", "-q", dead}).status, 1);
+  const std::string dead = jobring.submit({"sh", "-c", "echo said; exit 3"});
+  CHECK_EQ(jobring({"wait", "-q", dead}).status, 3);
   const auto newest = objects(jobring({"list", "-q", "--state", "held", "-n", "50"}).out);
   const Said fifty = jobring({"show", "--json", "--state", "held"});
   CHECK_EQ(fifty.status, 0);
@@ -109,7 +109,8 @@ TEST_CASE("jobs are shown and explained by what they are and as many as lists sh
   REQUIRE_EQ(reasons.size(), 2);
   CHECK(reasons[0]["reasons"][0].get<std::string>().find("held") != std::string::npos);
   const Said why = jobring({"explain", "--state", "dead,held", "-n", "2"});
-  CHECK(why.out.find("job " + dead + ": it has ended: dead") != std::string::npos);
+  CHECK(why.out.find("job " + dead + ": it has ended: dead, failed with exit 3, after attempt 1") !=
+        std::string::npos);
   CHECK_EQ(std::count(why.out.begin(), why.out.end(), '\n'), 2);
   CHECK_EQ(jobring({"explain", dead}).out.rfind("it has ended", 0), 0);
   CHECK_EQ(jobring({"show"}).status, 64);

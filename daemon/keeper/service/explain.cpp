@@ -44,12 +44,14 @@ Reply Keeper::explain(const Caller& caller, const Request& r, Now now) {
     case JobState::cancelled: {
       std::string text = std::string("it has ended: ") + to_string(job.state);
       if (job.last) {
-        if (job.last->outcome != Outcome::ok)
-          text += std::string(", ") + to_string(job.last->outcome);
-        text += ", after attempt " + std::to_string(job.last->number);
-        text += ", " + moment(job.last->ended_ms);
-        if (job.last->outcome != Outcome::ok && !job.last->tail.empty())
-          text += ": " + std::string(job.last->tail);
+        const Attempt& last = *job.last;
+        const bool exited = last.outcome == Outcome::failed && last.exit_code != 0;
+        if (last.outcome != Outcome::ok) text += std::string(", ") + to_string(last.outcome);
+        if (exited) text += " with exit " + std::to_string(last.exit_code);
+        text += ", after attempt " + std::to_string(last.number) + ", " + moment(last.ended_ms);
+        // Of a command it is what it printed last, which does not say why.
+        if (last.outcome != Outcome::ok && !exited && !last.tail.empty())
+          text += ": " + std::string(last.tail);
       }
       line(text);
       return reply;
