@@ -41,6 +41,14 @@ bool ended_by_daemon(const std::string& log, pid_t pid) {
   return false;
 }
 
+// What the daemon said of it last.
+std::string last_word(const std::string& log, pid_t pid) {
+  const std::size_t at = log.rfind("(pid " + std::to_string(pid) + ")");
+  if (at == log.npos) return "nothing";
+  const std::size_t line = log.rfind('\n', at) + 1;
+  return log.substr(line, log.find('\n', at) - line);
+}
+
 }  // namespace
 
 void PoolRuns::add(const PoolRuns& other) {
@@ -108,8 +116,10 @@ RunsByPool audit_runs(Ledger& ledger, const std::set<ProcessName>& struck,
     if (ended_by_daemon(daemon_log, pid)) {
       ++pool.ended_by_daemon;
     } else {
-      ledger.complain("%u jobs of worker %d of pool %s ran again, and nothing had ended it",
-                      worker.ran_again, pid, plan.name);
+      ledger.complain(
+          "%u jobs of worker %d of pool %s ran again, and nothing had ended it; of it "
+          "the daemon said: %s",
+          worker.ran_again, pid, plan.name, last_word(daemon_log, pid).c_str());
     }
   }
   return result;
