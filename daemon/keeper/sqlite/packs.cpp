@@ -239,23 +239,13 @@ bool Packs::copy(Statement& row, JobId from, JobId to, Pack& into) {
   return into.live != 0;
 }
 
-bool Packs::first(std::uint32_t pool, JobId from, JobId to, Pack& into) {
+bool Packs::next(Statement& order, std::uint32_t pool, JobId from, JobId to, Pack& into) {
   if (!any(pool)) return false;
-  const Rows rows(first_);
-  first_.bind(1, key(pool, from < Pack::kJobs ? 1 : from - (Pack::kJobs - 1)));
-  first_.bind(2, key(pool, to));
-  while (first_.step())
-    if (copy(first_, from, to, into)) return true;
-  return false;
-}
-
-bool Packs::last(std::uint32_t pool, JobId from, JobId to, Pack& into) {
-  if (!any(pool)) return false;
-  const Rows rows(last_);
-  last_.bind(1, key(pool, from < Pack::kJobs ? 1 : from - (Pack::kJobs - 1)));
-  last_.bind(2, key(pool, to));
-  while (last_.step())
-    if (copy(last_, from, to, into)) return true;
+  const Rows rows(order);
+  order.bind(1, key(pool, from < Pack::kJobs ? 1 : from - (Pack::kJobs - 1)));
+  order.bind(2, key(pool, to));
+  while (order.step())
+    if (copy(order, from, to, into)) return true;
   return false;
 }
 

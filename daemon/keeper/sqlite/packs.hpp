@@ -103,8 +103,12 @@ class Packs {
 
   // A copy of the first pack of the pool with live jobs in [from, to], or of the last one. False:
   // there is none. Only what store() has written.
-  bool first(std::uint32_t pool, JobId from, JobId to, Pack& into);
-  bool last(std::uint32_t pool, JobId from, JobId to, Pack& into);
+  bool first(std::uint32_t pool, JobId from, JobId to, Pack& into) {
+    return next(first_, pool, from, to, into);
+  }
+  bool last(std::uint32_t pool, JobId from, JobId to, Pack& into) {
+    return next(last_, pool, from, to, into);
+  }
   // May the pool have packs?
   bool any(std::uint32_t pool) const { return pool < lanes_.size() && lanes_[pool].any; }
   std::uint32_t pools() const { return std::uint32_t(lanes_.size()); }
@@ -124,6 +128,7 @@ class Packs {
   Pack* hold(Statement& row);
   void list(Pack& pack);
   bool copy(Statement& row, JobId from, JobId to, Pack& into);
+  bool next(Statement& order, std::uint32_t pool, JobId from, JobId to, Pack& into);
 
   Database* db_ = nullptr;
   std::vector<Lane> lanes_;                       // by pool
