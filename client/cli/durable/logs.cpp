@@ -98,11 +98,7 @@ void follow_all(DurableJobs& jobs, const Picked& picked, const LogFlags& flags, 
 
 int print_logs(DurableJobs& jobs, const LogFlags& flags) {
   const Picked picked = flags.pick.find(jobs, Pick::Groups::members);
-  std::map<JobId, std::string> names;
-  if (picked.jobs.size() > 1) {
-    for (const Picked::Job& job : picked.jobs) names.emplace(job.id, job.what);
-  }
-  Parts parts(std::move(names));
+  Parts parts(picked.names());
   flags.pick.tell("logs", picked);
   if (flags.follow) {
     if (!picked.jobs.empty()) follow_all(jobs, picked, flags, parts);

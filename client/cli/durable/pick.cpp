@@ -29,6 +29,13 @@ void add_newest(DurableJobs& jobs, const JobFilter& filter, std::uint64_t limit,
 
 }  // namespace
 
+std::map<JobId, std::string> Picked::names() const {
+  std::map<JobId, std::string> names;
+  if (jobs.size() > 1)
+    for (const Job& job : jobs) names.emplace(job.id, job.what);
+  return names;
+}
+
 void Pick::add_to(Options& options) {
   selection_.add_to(options, Selection::Default::nothing);
   options.number("-n,--limit", limit_, 0, UINT32_MAX, "N",

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ struct Picked {
   };
   std::vector<Job> jobs;  // as they were named, else the oldest first
   bool more = false;      // there are older ones
+
+  // For the lines between what they print (Parts): none if it is one alone.
+  std::map<JobId, std::string> names() const;
 };
 
 class Pick {

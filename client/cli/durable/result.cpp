@@ -79,11 +79,7 @@ int print_one(DurableJobs& jobs, JobId id, const ResultFlags& flags, bool severa
 
 int print_results(DurableJobs& jobs, const ResultFlags& flags) {
   const Picked picked = flags.pick.find(jobs, Pick::Groups::members);
-  std::map<JobId, std::string> names;
-  if (picked.jobs.size() > 1) {
-    for (const Picked::Job& job : picked.jobs) names.emplace(job.id, job.what);
-  }
-  Parts parts(std::move(names));
+  Parts parts(picked.names());
   flags.pick.tell("result", picked);
   int of_one = 0;
   bool all_well = true;
