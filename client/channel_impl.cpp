@@ -336,7 +336,9 @@ void Channel::Impl::release(std::uint32_t index) {
   // Relaxed: DONE and FREE are ours alone.
   const StateWord word = slot.word(std::memory_order_relaxed);
   slot.state.store(word.to(SlotState::free).raw(), std::memory_order_relaxed);
-  if (touched_ > info_.extent_cache) give_back_extents(index);
+  // Nothing of a job that is lost: a worker may outlive its supervisor for a moment, and would find
+  // zeros where it reads its payload.
+  if (touched_ > info_.extent_cache && core_->connected()) give_back_extents(index);
   free_.push_back(std::uint16_t(index));
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/exit_at_once.hpp"
+#include "worker/leave.hpp"
 
 namespace jobring {
 namespace {
@@ -19,7 +20,8 @@ timespec to_timespec(std::uint32_t ms) {
 
 // Async-signal-safe: a flag, a store to shared memory, and exit_at_once().
 void JobTimer::on_alarm(int, siginfo_t* info, void*) {
-  if (info->si_code != SI_TIMER) return;  // alarm() of a job, perhaps of an earlier one
+  // Else it is alarm() of a job, perhaps of an earlier one.
+  if (info->si_code != SI_TIMER) return leave_when_alarmed();
   JobTimer* timer = of_thread;
   if (timer == nullptr || info->si_value.sival_ptr != timer) return;  // a timer of a job's own
   if (timer->late_ != 0) {

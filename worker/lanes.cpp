@@ -66,17 +66,17 @@ void Lanes::run_lane(std::uint32_t lane) {
 }
 
 int Lanes::run() {
-  // Threads inherit the mask: the signal that the supervisor is gone is for us.
-  sigset_t term, before;
-  sigemptyset(&term);
-  sigaddset(&term, SIGTERM);
-  pthread_sigmask(SIG_BLOCK, &term, &before);
+  // Threads inherit the mask: the signals that the supervisor is gone are for us.
+  sigset_t gone, before;
+  sigemptyset(&gone);
+  for (const int signal : {SIGTERM, SIGHUP}) sigaddset(&gone, signal);
+  pthread_sigmask(SIG_BLOCK, &gone, &before);
   std::vector<std::thread> threads;
   for (std::uint32_t lane = 0; lane < links_.size(); ++lane)
     threads.emplace_back([this, lane] { run_lane(lane); });
   while (done_.load() != links_.size()) {
     pollfd fds[] = {{link_.fd(), POLLIN, 0}, {done_event_.get(), POLLIN, 0}};
-    // SIGTERM comes here, and only here: it is seen before the next sleep.
+    // They come here, and only here: they are seen before the next sleep.
     if (ppoll(fds, 2, nullptr, &before) < 0 && errno != EINTR) leave_without_descriptors();
     if (leave_requested) leave_now();
     if (fds[1].revents != 0) {

@@ -1,8 +1,10 @@
 #include "worker/leave.hpp"
 
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 
 #include "common/exit_at_once.hpp"
@@ -18,15 +20,30 @@ namespace {
 
 constexpr int kExitSupervisorGone = 143;
 constexpr int kExitDescriptorsLost = 70;
+constexpr unsigned kLeaveWithin = 2;  // seconds
 std::atomic<int> commands_running{0};
 
+bool has_children() {
+  const int before = errno;
+  siginfo_t any;
+  const bool found = waitid(P_ALL, 0, &any, WEXITED | WNOHANG | WNOWAIT) == 0;
+  errno = before;
+  return found;
+}
+
+// A command that has ended may have left something that is not dealt with yet: what is whose is
+// told later where several run at once, and a pool may keep it for as long as its worker lives.
 void on_term(int) {
-  if (commands_running == 0) return exit_at_once(kExitSupervisorGone);
+  const bool command = commands_running != 0;
+  if (!command && !has_children()) return exit_at_once(kExitSupervisorGone);
   leave_requested = 1;
-  if (leave_event < 0) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n = write(int(leave_event), &one, sizeof one);
-  alarm(2);
+  if (leave_event >= 0) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = write(int(leave_event), &one, sizeof one);
+  }
+  // For a loop that does not look, being blocked or in a function's job. One that waits for a
+  // command to die is left to that (run_command.cpp).
+  if (leave_event >= 0 || !command) alarm(kLeaveWithin);
 }
 
 }  // namespace
@@ -34,7 +51,11 @@ void on_term(int) {
 void leave_on_sigterm() {
   struct sigaction action {};
   action.sa_handler = on_term;  // no SA_RESTART: poll() in run_command() returns
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int signal : {SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+}
+
+void leave_when_alarmed() {
+  if (leave_requested != 0) exit_at_once(kExitSupervisorGone);
 }
 
 void leave_now() {

@@ -3,8 +3,10 @@
 // job may end otherwise than as lost.
 #include <doctest/doctest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -27,8 +29,10 @@ constexpr Model kModels[] = {
 };
 constexpr int kCommands = 8;
 
-std::string pools(const Model& model) {
-  return "{\"default\": " + std::string(model.pool) + "}";
+std::string pools(const Model& model, const std::string& more = "") {
+  std::string pool = model.pool;
+  pool.insert(pool.size() - 1, more);
+  return "{\"default\": " + pool + "}";
 }
 
 Command shell(const std::string& script) {
@@ -42,6 +46,23 @@ std::string tell_pid(const std::string& file) {
 
 pid_t pid_in(const std::string& file) {
   return pid_t(std::atoi(read_file(file).c_str()));
+}
+
+void signal_all(const std::vector<pid_t>& pids, int signal) {
+  for (const pid_t pid : pids) kill(pid, signal);
+}
+
+// Memory that our channels hold, in blocks of 512 bytes.
+long blocks_of_channels() {
+  long blocks = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const std::string target = std::filesystem::read_symlink(entry.path(), gone).string();
+    struct stat info;
+    if (target.starts_with("/memfd:jobring:channel") && stat(entry.path().c_str(), &info) == 0)
+      blocks += info.st_blocks;
+  }
+  return blocks;
 }
 
 }  // namespace
@@ -68,6 +89,55 @@ TEST_CASE("what commands and their workers left goes when the supervisor is kill
     for (const pid_t worker : workers) CHECK(eventually([&] { return !alive(worker); }));
     for (const std::string& file : files) CHECK(eventually([&] { return !alive(pid_in(file)); }));
   }
+}
+
+// Its worker may not have come to it, or keeps it for as long as it lives itself.
+TEST_CASE("what a command has left goes with the supervisor though the command is over") {
+  for (const Model& model : kModels) {
+    for (const std::string strays : {"kill", "keep"}) {
+      // One that was stopped sees the signal first.
+      for (const bool stopped : {false, true}) {
+        CAPTURE(std::string(model.name));
+        CAPTURE(strays);
+        CAPTURE(stopped);
+        Daemon daemon(pools(model, ", \"strays\": \"" + strays + "\""));
+        const std::string file = daemon.dir() / "left";
+        const Command command = shell("setsid sh -c '" + tell_pid(file) + "exec sleep 300' & " +
+                                      "while [ ! -e " + file + " ]; do sleep 0.01; done");
+        Pool pool = daemon.connect().pool();
+        const Future over = pool.run(command);
+        REQUIRE(over.result().ok());
+        const std::vector<pid_t> workers = daemon.workers();
+        if (stopped) signal_all(workers, SIGSTOP);
+        daemon.signal(SIGKILL);
+        if (stopped) {
+          CHECK(eventually([&] { return !alive(daemon.pid()); }));
+          signal_all(workers, SIGCONT);
+        }
+        CHECK(eventually([&] { return !alive(pid_in(file)); }));
+      }
+    }
+  }
+}
+
+TEST_CASE("the payload of a lost job is left to a worker that may still read it") {
+  Daemon daemon(R"({"default": {"workers": 1, "extent_cache": "0B"}})");
+  Client client = daemon.connect();
+  Channel channel = client.channel();
+  const std::string began = daemon.dir() / "began";
+  Command command = shell("touch " + began + "; exec sleep 300");
+  command.stdin_text = std::string(200'000, 'x');
+  const auto exec = channel.handler("exec");
+  REQUIRE(channel.prepare(exec, encode(command), 1));
+  channel.submit();
+  REQUIRE(eventually([&] { return access(began.c_str(), F_OK) == 0; }));
+  const long before = blocks_of_channels();
+  CHECK(before * 512 > 200'000);
+  daemon.signal(SIGKILL);
+  REQUIRE(channel.wait(std::chrono::seconds(10)));
+  REQUIRE(channel.reap().size() == 1);
+  CHECK(channel.reap().empty());  // it is the channel's again
+  CHECK(blocks_of_channels() >= before);
 }
 
 TEST_CASE("commands that end with their supervisor are lost and have not failed") {

@@ -1,5 +1,6 @@
 #include "tests/sweep/house.hpp"
 
+#include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 #include "tests/sweep/proc.hpp"
 
@@ -115,29 +117,59 @@ std::vector<pid_t> House::worker_pids() const {
   return pids;
 }
 
+bool House::all_asleep() const {
+  for (std::uint32_t w = 0; w < workers(); ++w) {
+    if (!view_->sleeps(w)) return false;
+  }
+  return true;
+}
+
+std::vector<pid_t> House::threads_of_all(const std::vector<pid_t>& others) const {
+  std::vector<pid_t> all;
+  for (const pid_t child : children_of(daemon_)) {
+    const std::vector<pid_t> threads = threads_of(child);
+    all.insert(all.end(), threads.begin(), threads.end());
+  }
+  all.push_back(daemon_);
+  all.insert(all.end(), others.begin(), others.end());
+  return all;
+}
+
 bool House::at_rest(const std::vector<pid_t>& others) {
-  const auto all_asleep = [&] {
-    for (std::uint32_t w = 0; w < workers(); ++w) {
-      if (!view_->sleeps(w)) return false;
-    }
-    return true;
-  };
-  return soon([&] {
+  const bool rests = soon([&] {
     // A worker that was killed lying down counts as asleep until the supervisor has settled its
     // death. Before that it is a zombie among the children, then it is missing; its successor comes
     // when its bit is cleared. So all are there and asleep if these are as many as they should be,
     // and the same when they rest.
     const std::vector<pid_t> children = children_of(daemon_);
     if (children.size() != crew_.processes || !all_asleep()) return false;
-    std::vector<pid_t> all;
-    for (const pid_t child : children) {
-      const std::vector<pid_t> threads = threads_of(child);
-      all.insert(all.end(), threads.begin(), threads.end());
-    }
-    all.push_back(daemon_);
-    all.insert(all.end(), others.begin(), others.end());
-    return come_to_rest(all) && children_of(daemon_) == children && all_asleep();
+    return come_to_rest(threads_of_all(others)) && children_of(daemon_) == children && all_asleep();
   });
+  if (!rests) MESSAGE(restless(others));
+  return rests;
+}
+
+// Who does what, for the reader of a failure: nobody can look later.
+std::string House::restless(const std::vector<pid_t>& others) const {
+  std::string text = "nobody rests: asleep are the workers";
+  for (std::uint32_t w = 0; w < workers(); ++w) {
+    if (view_->sleeps(w)) text += " " + std::to_string(w);
+  }
+  text += " of " + std::to_string(workers()) + ";";
+  const auto look = [](pid_t pid) { return std::pair(process_state(pid), processor_time(pid)); };
+  const std::vector<pid_t> all = threads_of_all(others);
+  std::vector<std::pair<char, std::uint64_t>> before;
+  for (const pid_t pid : all) before.push_back(look(pid));
+  usleep(200'000);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto [state, ran] = look(all[i]);
+    text += "\n  " + std::to_string(all[i]) + (all[i] == daemon_ ? " (the daemon) " : " ") +
+            before[i].first + " then " + state + ", ran " +
+            std::to_string((ran - before[i].second) / 1000) + " us in 0.2 s, in call " +
+            read_file("/proc/" + std::to_string(all[i]) + "/syscall");
+  }
+  const std::string log = daemon_log();
+  return text + "\n" + log.substr(log.size() - std::min<std::size_t>(log.size(), 2000));
 }
 
 void House::let_coroutines_go() {

@@ -68,7 +68,8 @@ class House {
   // The pids of the workers, by index (lanes of one process have the same); 0: it is down. Asks the
   // supervisor.
   std::vector<pid_t> worker_pids() const;
-  // Waits until all workers are up and asleep, and nobody moves any more.
+  // Waits until all workers are up and asleep, and nobody moves any more; says who does if it waits
+  // in vain.
   bool at_rest(const std::vector<pid_t>& others = {});
   // While closed, workers that are launched do not start.
   void close_gate();
@@ -79,6 +80,11 @@ class House {
   void keep_coroutines();
 
  private:
+  bool all_asleep() const;
+  // All that the workers' processes and the daemon run, and `others`.
+  std::vector<pid_t> threads_of_all(const std::vector<pid_t>& others) const;
+  std::string restless(const std::vector<pid_t>& others) const;
+
   TempDir dir_;
   std::string socket_;
   Crew crew_;

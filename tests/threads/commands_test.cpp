@@ -64,6 +64,29 @@ TEST_CASE("a command that is stopped ends alone") {
   CHECK(daemon.status_number("crashes") == 0);
 }
 
+TEST_CASE("what a command has left while another lane was busy goes with the supervisor") {
+  // One that was stopped sees the signal first.
+  for (const bool stopped : {false, true}) {
+    CAPTURE(stopped);
+    Daemon daemon(thread_pool(2));
+    Pool pool = daemon.connect().pool();
+    const std::string busy = daemon.dir() / "busy", left = daemon.dir() / "left";
+    const Future works = pool.submit("stubborn", busy);
+    REQUIRE(eventually([&] { return exists(busy + ".runs"); }));
+    const Future over = pool.run(leaves_daemon(left, left));
+    CHECK(over.result().outcome == Outcome::ok);
+    CHECK(alive(pid_in(left)));  // it might be the other job's
+    const pid_t worker = daemon.workers().at(0);
+    if (stopped) kill(worker, SIGSTOP);
+    daemon.signal(SIGKILL);
+    if (stopped) {
+      CHECK(eventually([&] { return !alive(daemon.pid()); }));
+      kill(worker, SIGCONT);
+    }
+    CHECK(eventually([&] { return !alive(pid_in(left)); }));
+  }
+}
+
 TEST_CASE("what a command leaves dies with it and not with the command of another lane") {
   Daemon daemon(thread_pool(2));
   Pool pool = daemon.connect().pool();

@@ -37,10 +37,7 @@ void arm(std::uint64_t when) {
 
 // Async-signal-safe: stores, timer_settime() and exit_at_once().
 void on_alarm(int, siginfo_t* info, void*) {
-  if (info->si_code != SI_TIMER) {  // alarm(): on_term() of leave.cpp, for a loop that is blocked
-    if (leave_requested != 0) exit_at_once(143);
-    return;
-  }
+  if (info->si_code != SI_TIMER) return leave_when_alarmed();
   const std::uint64_t when = first_when.load(std::memory_order_relaxed);
   if (when == kNever) return;
   if (now_ns() < when) {
