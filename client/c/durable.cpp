@@ -158,6 +158,7 @@ jobring::JobFilter jobring::c::durable_filter(const jobring_durable_filter* filt
   }
   if (given.has_uid != 0) f.uid = given.uid;
   f.ended_before = time_or_none(given.ended_before_ms, "filter.ended_before_ms");
+  f.group = given.group;
   return f;
 }
 

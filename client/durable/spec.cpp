@@ -84,6 +84,7 @@ keeper::Selector to_keeper(const JobFilter& f) {
   which.name = f.name;
   which.uid = f.uid;
   which.ended_before_ms = to_real_ms(f.ended_before, "the time before which they ended", {});
+  which.group = f.group;
   return which;
 }
 

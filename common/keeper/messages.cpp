@@ -15,7 +15,7 @@
 namespace jobring::keeper {
 namespace {
 
-constexpr std::uint64_t kFormat = 1;
+constexpr std::uint64_t kFormat = 2;
 constexpr std::uint64_t kSubmittedMax = 1u << 24;  // in one answer
 constexpr const char* kStatusNames[kStatuses] = {
     "ok",           "timed_out", "cancelled", "not_found",    "permission",
@@ -83,6 +83,7 @@ void pack(Packer& p, const Selector& which) {
   p.text(which.name);
   p.number(which.uid ? std::uint64_t(*which.uid) + 1 : 0);
   p.signed_number(which.ended_before_ms);
+  p.number(which.group);
 }
 
 bool unpack(Unpacker& u, Selector& which) {
@@ -99,6 +100,7 @@ bool unpack(Unpacker& u, Selector& which) {
   which.name = u.text();
   if (const std::uint64_t uid = u.number(); uid != 0) which.uid = std::uint32_t(uid - 1);
   which.ended_before_ms = u.signed_number();
+  which.group = u.number();
   return u.ok() && which.states < 1u << kJobStates;
 }
 

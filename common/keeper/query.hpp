@@ -39,6 +39,7 @@ struct Selector {
   std::string_view name{};
   std::optional<std::uint32_t> uid{};
   std::int64_t ended_before_ms = 0;  // real
+  JobId group = 0;                   // in this group or array; 0: all
 };
 
 enum class Verb : std::uint8_t {

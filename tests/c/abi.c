@@ -31,7 +31,7 @@ _Static_assert(sizeof(jobring_durable_answer) == 32, "jobring_durable_answer");
 _Static_assert(sizeof(jobring_durable_job) == 32, "jobring_durable_job");
 _Static_assert(sizeof(jobring_durable_attempt) == 80, "jobring_durable_attempt");
 _Static_assert(sizeof(jobring_durable_info) == 184, "jobring_durable_info");
-_Static_assert(sizeof(jobring_durable_filter) == 64, "jobring_durable_filter");
+_Static_assert(sizeof(jobring_durable_filter) == 72, "jobring_durable_filter");
 _Static_assert(sizeof(jobring_durable_pool) == 80, "jobring_durable_pool");
 _Static_assert(sizeof(jobring_durable_log) == 64, "jobring_durable_log");
 _Static_assert(sizeof(jobring_durable_event) == 64, "jobring_durable_event");

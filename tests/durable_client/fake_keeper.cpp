@@ -73,7 +73,9 @@ void for_each(const Selector& which, const Each& each) {
         std::any_of(which.ids.begin(), which.ids.end(), [id = id](const auto& range) {
           return range.first <= id && id <= range.second;
         });
-    if (named && (which.name.empty() || which.name == job.name)) each(id, job);
+    if (named && (which.name.empty() || which.name == job.name) &&
+        (which.group == 0 || which.group == job.group))
+      each(id, job);
   }
 }
 

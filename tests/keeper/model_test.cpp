@@ -27,7 +27,7 @@ std::string text(const Selector& which) {
   for (const auto& [from, to] : which.ids)
     all += " " + std::to_string(from) + "-" + std::to_string(to);
   return all + " pool " + std::string(which.pool) + " states " + std::to_string(which.states) +
-         " tag " + std::string(which.tag);
+         " tag " + std::string(which.tag) + " group " + std::to_string(which.group);
 }
 
 class Game {
@@ -144,11 +144,12 @@ class Game {
     }
     return s;
   }
-  void join(JobSpec& s) {
-    if (model_.groups.empty()) return;
+  void join(JobSpec& s) { s.group = some_group(); }
+  JobId some_group() {
+    if (model_.groups.empty()) return 0;
     auto it = model_.groups.begin();
     std::advance(it, below(model_.groups.size()));
-    s.group = it->first;
+    return it->first;
   }
 
   Selector selector() {
@@ -160,6 +161,7 @@ class Game {
     if (chance(3)) which.pool = kPools[below(3)];
     if (chance(3)) which.states = std::uint32_t(1 + below(255));
     if (chance(4)) which.tag = kTags[below(2)];
+    if (chance(4)) which.group = some_group();
     return which;
   }
 

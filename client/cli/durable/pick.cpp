@@ -66,13 +66,10 @@ Picked Pick::named(DurableJobs& jobs, Groups groups) const {
       picked.jobs.push_back({id, job->second});
       continue;
     }
-    const auto members = groups == Groups::members ? members_of(jobs, id, {})
-                                                   : std::vector<std::pair<JobId, JobId>>();
-    if (members.empty()) {
-      picked.jobs.push_back({id, ""});
-    } else {
-      add_newest(jobs, {.ids = members}, limit_, picked);
-    }
+    const std::size_t before = picked.jobs.size();
+    if (groups == Groups::members && is_group(jobs, id))
+      add_newest(jobs, {.group = id}, limit_, picked);
+    if (picked.jobs.size() == before) picked.jobs.push_back({id, ""});
   }
   return picked;
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 #include <string_view>
 
 #include "client/cli/durable/texts.hpp"
@@ -30,17 +29,6 @@ std::optional<JobId> parse_id(std::string_view text) {
 
 using Ranges = std::vector<std::pair<JobId, JobId>>;
 
-// What both have. Empty ones of a filter mean all ids.
-Ranges shared(const Ranges& wanted, std::pair<JobId, JobId> within) {
-  if (wanted.empty()) return {within};
-  Ranges both;
-  for (const auto& [first, last] : wanted) {
-    const JobId from = std::max(first, within.first), to = std::min(last, within.second);
-    if (from <= to) both.emplace_back(from, to);
-  }
-  return both;
-}
-
 std::optional<JobGroup> group_of(DurableJobs& jobs, JobId id) {
   try {
     return jobs.group(id);
@@ -53,13 +41,34 @@ std::optional<JobGroup> group_of(DurableJobs& jobs, JobId id) {
 // True if what stands behind its id are its members and nobody else: an array, not a group that
 // jobs join.
 bool is_array(DurableJobs& jobs, const JobGroup& group) {
-  const JobFilter behind = {.ids = {{group.id + 1, group.id + std::max<JobId>(group.size, 1)}}};
-  const JobPage page = jobs.list(behind, 1);
-  return !page.jobs.empty() && page.jobs.front().index &&
-         page.jobs.front().options.group == group.id;
+  const JobPage page = jobs.list({.group = group.id}, 1);
+  return !page.jobs.empty() && page.jobs.front().index.has_value();
+}
+
+// The ids of those in a group, in ranges that hold no other job; empty if there is no such group,
+// or nothing is left of it.
+Ranges members_of(DurableJobs& jobs, JobId id) {
+  const auto group = group_of(jobs, id);
+  if (!group) return {};
+  if (is_array(jobs, *group)) return {{id + 1, id + std::max<JobId>(group->size, 1)}};
+  Ranges found;
+  for_each_job(jobs, {.group = id}, [&](const DurableInfo& job) {
+    if (!found.empty() && found.back().first == job.id + 1) {
+      found.back().first = job.id;
+    } else {
+      found.emplace_back(job.id, job.id);
+    }
+    return true;
+  });
+  std::reverse(found.begin(), found.end());
+  return found;
 }
 
 }  // namespace
+
+bool is_group(DurableJobs& jobs, JobId id) {
+  return group_of(jobs, id).has_value();
+}
 
 bool IdWords::counted() const {
   return std::all_of(ranges.begin(), ranges.end(),
@@ -190,21 +199,24 @@ std::vector<JobId> Selection::named(DurableJobs& jobs) const {
   return ids;
 }
 
-// What is no job may be a group. One look for all.
-Ranges Selection::ranges(DurableJobs& jobs) const {
-  std::set<JobId> single;
+// Those of the words that are one number and no job's. One look for all.
+std::set<JobId> Selection::no_jobs(DurableJobs& jobs) const {
+  std::set<JobId> left;
   for (const auto& [first, last] : ids_.ranges) {
-    if (first == last) single.insert(first);
+    if (first == last) left.insert(first);
   }
-  if (!single.empty()) {
-    JobFilter named;
-    for (const JobId id : single) named.ids.emplace_back(id, id);
-    for_each_job(jobs, named, [&](const DurableInfo& job) { return single.erase(job.id), true; });
-  }
+  if (left.empty()) return left;
+  JobFilter named;
+  for (const JobId id : left) named.ids.emplace_back(id, id);
+  for_each_job(jobs, named, [&](const DurableInfo& job) { return left.erase(job.id), true; });
+  return left;
+}
+
+// What is no job may be a group.
+Ranges Selection::ranges(DurableJobs& jobs, const std::set<JobId>& no_jobs) const {
   Ranges all;
   for (const auto& range : ids_.ranges) {
-    const Ranges members =
-        single.contains(range.first) ? members_of(jobs, range.first, {}) : Ranges();
+    const Ranges members = no_jobs.contains(range.first) ? members_of(jobs, range.first) : Ranges();
     if (members.empty()) {
       all.push_back(range);
     } else {
@@ -220,16 +232,16 @@ Ranges Selection::ranges(DurableJobs& jobs) const {
 
 JobFilter Selection::resolve(DurableJobs& jobs, bool own_only) const {
   JobFilter filter = filter_;
-  filter.ids = ranges(jobs);
   const bool anyone = !own_only && !all_;
-  if (!anyone && filter.ids.empty() && group_ == 0 && user_.empty()) filter.uid = getuid();
-  if (group_ != 0) {
-    if (!group_of(jobs, group_)) {
-      detail::throw_error({Errc::bad_input, "there is no group " + std::to_string(group_), "", ""});
-    }
-    filter.ids = members_of(jobs, group_, filter);
-    // No ids would mean all jobs; no job has the id of a group.
-    if (filter.ids.empty()) filter.ids.emplace_back(group_, group_);
+  if (!anyone && !has_ids() && group_ == 0 && user_.empty()) filter.uid = getuid();
+  if (group_ != 0 && !is_group(jobs, group_))
+    detail::throw_error({Errc::bad_input, "there is no group " + std::to_string(group_), "", ""});
+  filter.group = group_;
+  const std::set<JobId> others = no_jobs(jobs);
+  if (group_ == 0 && words() == 1 && others.size() == 1 && is_group(jobs, *others.begin())) {
+    filter.group = *others.begin();
+  } else {
+    filter.ids = ranges(jobs, others);
   }
   if (filter.ids.size() > kRangesMost) {
     detail::throw_error(
@@ -238,30 +250,6 @@ JobFilter Selection::resolve(DurableJobs& jobs, bool own_only) const {
          "say ranges of ids"});
   }
   return filter;
-}
-
-Ranges members_of(DurableJobs& jobs, JobId id, const JobFilter& filter) {
-  const auto group = group_of(jobs, id);
-  if (!group) return {};
-  if (is_array(jobs, *group)) {
-    return shared(filter.ids, {id + 1, id + std::max<JobId>(group->size, 1)});
-  }
-  JobFilter younger = filter;
-  younger.ids = shared(filter.ids, {id + 1, kMost});
-  if (younger.ids.empty()) return {};
-  Ranges found;
-  std::uint64_t count = 0;
-  for_each_job(jobs, younger, [&](const DurableInfo& job) {
-    if (job.options.group != id) return true;
-    if (!found.empty() && found.back().first == job.id + 1) {
-      found.back().first = job.id;
-    } else {
-      found.emplace_back(job.id, job.id);
-    }
-    return ++count < group->size;
-  });
-  std::reverse(found.begin(), found.end());
-  return found;
 }
 
 void for_each_job(DurableJobs& jobs, const JobFilter& filter,

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,7 +54,9 @@ class Selection {
   JobFilter resolve(DurableJobs& jobs, bool own_only) const;
 
  private:
-  std::vector<std::pair<JobId, JobId>> ranges(DurableJobs& jobs) const;
+  std::set<JobId> no_jobs(DurableJobs& jobs) const;
+  std::vector<std::pair<JobId, JobId>> ranges(DurableJobs& jobs,
+                                              const std::set<JobId>& no_jobs) const;
 
   IdWords ids_;
   bool all_ = false;
@@ -66,11 +69,7 @@ class Selection {
 
 // One id, or `last`. Throws Exception(usage), or bad_input if there is no last job.
 JobId parse_one_id(DurableJobs& jobs, const std::string& word);
-// The ids of those in a group that fit, in ranges that hold no other job; empty if there is no such
-// group, or nothing in it fits. Of an array they stand behind its own. Those of `group new` are
-// found by going through all jobs that are younger than it.
-std::vector<std::pair<JobId, JobId>> members_of(DurableJobs& jobs, JobId group,
-                                                const JobFilter& filter);
+bool is_group(DurableJobs& jobs, JobId id);
 // All jobs that fit, newest first, a page at a time; `visit` returns false to stop.
 void for_each_job(DurableJobs& jobs, const JobFilter& filter,
                   const std::function<bool(DurableInfo&)>& visit, std::size_t page_size = 500);

@@ -205,6 +205,7 @@ struct JobFilter {
   std::string tag{}, name{};
   std::optional<std::uint32_t> uid{};
   std::optional<WallTime> ended_before{};
+  JobId group = 0;  // in this group or array; 0: any
 };
 
 struct JobPage {

@@ -48,6 +48,7 @@ Flight Feed::flight_of(const JobSpec& spec, JobId id, std::uint32_t attempt, std
   f.keep_ms = spec.keep_ms;
   if (spec.retry.max != 0) f.retry = spec.retry;
   f.name = spec.name;
+  f.group = spec.group;
   return f;
 }
 

@@ -43,6 +43,7 @@ struct Flight {
   std::uint64_t keep_ms = kKeepDefault;
   Retry retry{};
   std::string name{};
+  JobId group = 0;
   std::uint64_t progress = 0;  // a sum of what it last reported
 };
 

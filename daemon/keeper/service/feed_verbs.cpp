@@ -22,6 +22,7 @@ bool Feed::fits(const Selector& which, const Flight& flight, std::string_view po
   if (!which.pool.empty() && which.pool != pool) return false;
   if (which.uid && *which.uid != flight.uid) return false;
   if (!which.name.empty() && which.name != flight.name) return false;
+  if (which.group != 0 && which.group != flight.group) return false;
   if (which.ended_before_ms != 0) return false;
   return which.ids.empty() ||
          std::any_of(which.ids.begin(), which.ids.end(), [&](const auto& range) {

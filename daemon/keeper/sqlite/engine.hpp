@@ -115,6 +115,7 @@ class SqliteStore final : public Store {
     bool sealed = false, there = false, dirty = false;
     std::uint32_t uid = 0;
     std::int64_t first = 0, step = 1;
+    bool array = false;  // its members stand behind it
   };
   // A statement that reads all columns of jobs.
   static constexpr int kSpecColumn = 10, kLastColumn = 11;

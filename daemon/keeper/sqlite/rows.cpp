@@ -272,7 +272,10 @@ SqliteStore::Group& SqliteStore::group_of(JobId id) {
   g.first = get_group_.number(5);
   g.step = get_group_.number(6);
   JobSpec spec;
-  if (decode_spec(get_group_.bytes(7), spec, nullptr)) g.uid = spec.uid;
+  if (decode_spec(get_group_.bytes(7), spec, nullptr)) {
+    g.uid = spec.uid;
+    g.array = !spec.handler.empty();
+  }
   get_group_.reset();
   return g;
 }

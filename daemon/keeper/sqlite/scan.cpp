@@ -26,6 +26,7 @@ bool SqliteStore::zone_fits(const std::vector<ZoneCount>& zone, const Selector& 
 bool SqliteStore::fits(const Selector& which, std::uint32_t pool, const Found& job) {
   const Row& row = job.row;
   if (pool != 0 && row.pool != pool) return false;
+  if (which.group != 0 && row.group != which.group) return false;
   if (which.states != 0) {
     const bool runs = row.state == JobState::ready && in_flight_.find(row.id) != nullptr;
     const JobState state = runs ? JobState::running : row.state;
@@ -51,6 +52,13 @@ JobId SqliteStore::scan(const Selector& which, Range range, std::uint32_t budget
                         const std::function<bool(const Found&)>& visit) {
   std::uint32_t pool = 0;
   if (!which.pool.empty() && (pool = pool_id(which.pool, false)) == 0) return 0;
+  // Members are younger than their group.
+  if (which.group != 0) {
+    if (which.group >= next_job_) return 0;
+    range.from = std::max(range.from, which.group + 1);
+    if (const Group& g = group_of(which.group); g.array)
+      range.to = std::min(range.to, which.group + JobId(g.size));
+  }
   const bool down = range.newest_first;
   const auto on = [&](JobId id) { return down ? id - 1 : id + 1; };
   auto ranges = which.ids;

@@ -224,7 +224,7 @@ Submitted SqliteStore::submit_array(const JobSpec& spec, std::size_t at) {
   buffer_.clear();
   encode_spec(buffer_, own, {now_.real_ms, resolved(own), elsewhere});
   Group& g = groups_[id];
-  g = {count, count, 0, count, true, true, true, spec.uid, array.first, array.step};
+  g = {count, count, 0, count, true, true, true, spec.uid, array.first, array.step, true};
   Statement put;
   put.prepare(db_,
               "INSERT INTO grp(id, size, open, kept, sealed, first, step, spec) "

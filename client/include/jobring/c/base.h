@@ -70,7 +70,7 @@ int32_t jobring_last_error_exit_status(void);
 // The interface of the library that is linked or loaded: major << 16 | minor. Equal major numbers
 // and no smaller minor number than those of the header that a program was compiled with: it runs.
 uint32_t jobring_abi_version(void);
-enum { JOBRING_ABI_MAJOR = 1, JOBRING_ABI_MINOR = 2 };
+enum { JOBRING_ABI_MAJOR = 1, JOBRING_ABI_MINOR = 3 };
 // The release: "0.1.0". Static.
 const char* jobring_version(void);
 

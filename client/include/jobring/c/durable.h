@@ -264,6 +264,7 @@ typedef struct jobring_durable_filter {
   int32_t has_uid;  // 1: only those of `uid`
   uint32_t uid;
   int64_t ended_before_ms;  // a time; 0: no matter
+  uint64_t group;           // in this group or array; 0: any
 } jobring_durable_filter;
 
 // Several answers: jobs, pools, events or cron entries. Read-only: any number of threads may.
