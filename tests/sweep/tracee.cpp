@@ -92,7 +92,8 @@ Tracee::Code Tracee::code_at(std::uint64_t pc) {
 }
 
 Tracee::At Tracee::step() {
-  const Code code = code_at(pc_ ? *pc_ : pc());
+  const std::uint64_t from = pc_ ? *pc_ : pc();
+  const Code code = code_at(from);
   pc_.reset();
   if (code == Code::marker) return At::marker;
   const bool call = code == Code::call;
@@ -104,9 +105,28 @@ Tracee::At Tracee::step() {
       pc_ = next;
       break;
     }
-    at = resume(PTRACE_SINGLESTEP, false);
+    at = in_vdso(from) || !return_from_vdso() ? resume(PTRACE_SINGLESTEP, false) : At::instruction;
   }
   return at;
+}
+
+// At full speed from where the vDSO was just called to where it returns to, by a breakpoint of the
+// processor's, which other threads do not meet. Step by step it might never come there: it reads
+// anew when a tick has moved the clock meanwhile, and on a busy machine one always has.
+bool Tracee::return_from_vdso() {
+  const auto debug = [](int n) {
+    return offsetof(user, u_debugreg) + std::size_t(n) * sizeof(user::u_debugreg[0]);
+  };
+  constexpr unsigned long kBreakAtFirst = 1;  // DR7: the first one is on, for executing
+  const std::uint64_t back = std::uint64_t(
+      trace(PTRACE_PEEKDATA, pid_, register_of(pid_, offsetof(user_regs_struct, rsp))));
+  if (trace(PTRACE_POKEUSER, pid_, debug(0), back) != 0 ||
+      trace(PTRACE_POKEUSER, pid_, debug(7), kBreakAtFirst) != 0) {
+    return false;
+  }
+  resume(PTRACE_CONT, false);
+  trace(PTRACE_POKEUSER, pid_, debug(7), 0);
+  return true;
 }
 
 Tracee::At Tracee::next_syscall(std::chrono::microseconds rest) {

@@ -63,6 +63,7 @@ class Tracee {
 
  private:
   bool in_vdso(std::uint64_t pc) const { return pc >= vdso_begin_ && pc < vdso_end_; }
+  bool return_from_vdso();
   At resume(int request, bool may_sleep);
   At settle(bool may_sleep);
   At classify(int status, bool& again);
