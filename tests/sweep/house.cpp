@@ -156,7 +156,9 @@ std::string House::restless(const std::vector<pid_t>& others) const {
     if (view_->sleeps(w)) text += " " + std::to_string(w);
   }
   text += " of " + std::to_string(workers()) + ";";
-  const auto look = [](pid_t pid) { return std::pair(process_state(pid), processor_time(pid)); };
+  const auto look = [](pid_t pid) {
+    return std::pair(process_state(pid), processor_time(pid).value_or(0));
+  };
   const std::vector<pid_t> all = threads_of_all(others);
   std::vector<std::pair<char, std::uint64_t>> before;
   for (const pid_t pid : all) before.push_back(look(pid));

@@ -37,9 +37,9 @@ char process_state(pid_t pid) {
   return name_end != nullptr && name_end[1] == ' ' ? name_end[2] : char(0);
 }
 
-std::uint64_t processor_time(pid_t pid) {
+std::optional<std::uint64_t> processor_time(pid_t pid) {
   char text[128];
-  if (read_proc(pid, "schedstat", text, sizeof text) == 0) return 0;
+  if (read_proc(pid, "schedstat", text, sizeof text) == 0) return std::nullopt;
   return std::strtoull(text, nullptr, 10);
 }
 
@@ -69,12 +69,12 @@ std::vector<pid_t> threads_of(pid_t pid) {
 
 bool come_to_rest(std::span<const pid_t> pids) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  std::vector<std::uint64_t> before(pids.size(), ~std::uint64_t{0});
+  std::vector<std::optional<std::uint64_t>> before(pids.size());
   for (;;) {
     bool rests = true;
     for (std::size_t i = 0; i < pids.size(); ++i) {
-      const std::uint64_t ran = processor_time(pids[i]);
-      if (ran == 0) return false;  // it is gone
+      const auto ran = processor_time(pids[i]);
+      if (!ran) return false;  // it is gone
       rests = rests && process_state(pids[i]) == 'S' && ran == before[i];
       before[i] = ran;
     }
