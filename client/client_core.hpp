@@ -31,6 +31,9 @@ class ClientCore {
   };
   // Sends a request and waits for its reply. An ErrorReply comes back as the error it carries.
   Result<Answer> request(const ClientRequest& message, std::span<const int> fds = {});
+  // One request to the keeper, without a channel of its own. Waits for as long as it takes; if the
+  // keeper dies under it, its next life does it, once. At most kAskMost bytes.
+  Result<std::string> ask_keeper(std::string request);
   // Sends without waiting for anything.
   void tell(const ClientRequest& message);
 
@@ -54,6 +57,8 @@ class ClientCore {
   std::weak_ptr<DurableCore> durable;
 
  private:
+  Result<Answer> exchange(const ClientRequest& message, std::span<const int> fds, int timeout_ms);
+
   mutable std::mutex mutex_;
   UniqueFd socket_;
   pid_t daemon_;

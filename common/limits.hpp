@@ -14,7 +14,7 @@ inline constexpr std::size_t kCacheLine = 64;  // bytes; x86-64 and most AArch64
 // pool_page.hpp, job_note.hpp or channel_layout.hpp, increment this.
 inline constexpr std::uint32_t kShmVersion = 6;
 // Control-message format version (common/control.hpp).
-inline constexpr std::uint32_t kControlVersion = 2;
+inline constexpr std::uint32_t kControlVersion = 3;
 
 // A slot's place is a 16-bit index in ring words.
 inline constexpr std::uint32_t kSlotsMax = 1u << 15;

@@ -12,6 +12,10 @@
 //     │── kill job ──────────────────────►│── stop job ───────────────────────►│
 //     │── close ─────────────────────────►│── closed ─────────────────────────►│
 //     │                                   │◄───────────────────── unmapped ────│
+//     │── ask ───────────────────────────►│── asked (keeper) ─────────────────►│
+//     │◄── answer ────────────────────────│◄───────────────────── answered ────│
+//
+// The last four are no JSON (ask_message.hpp): they are one submission's way there and back.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +61,14 @@ struct PingRequest {
   std::string pool{};
 };
 struct StatusRequest {};
+// One request to the keeper, without a channel. The answer comes when the keeper gives it; until
+// then the client asks nothing more.
+struct AskRequest {
+  std::uint32_t version = 0;
+  std::string request;  // keeper/messages.hpp; kAskMost bytes at most
+};
 using ClientRequest =
-    std::variant<OpenRequest, CloseRequest, KillRequest, PingRequest, StatusRequest>;
+    std::variant<OpenRequest, CloseRequest, KillRequest, PingRequest, StatusRequest, AskRequest>;
 
 // ---- supervisor → client
 
@@ -88,7 +98,10 @@ struct ErrorReply {
   std::string where;
   std::string hint;
 };
-using ClientReply = std::variant<OpenReply, PongReply, StatusReply, ErrorReply>;
+struct AskReply {
+  std::string answer;
+};
+using ClientReply = std::variant<OpenReply, PongReply, StatusReply, ErrorReply, AskReply>;
 
 // ---- worker → supervisor
 //
@@ -120,8 +133,13 @@ struct ChannelBroken {
   std::uint32_t channel = 0;
   std::string reason;
 };
-using WorkerReport =
-    std::variant<WorkerHello, WorkerFailed, MapRequest, StdioRequest, Unmapped, ChannelBroken>;
+// Of the keeper, to an KeeperAsked.
+struct KeeperAnswered {
+  std::uint64_t id = 0;
+  std::string answer;
+};
+using WorkerReport = std::variant<WorkerHello, WorkerFailed, MapRequest, StdioRequest, Unmapped,
+                                  ChannelBroken, KeeperAnswered>;
 
 // ---- supervisor → worker
 
@@ -260,9 +278,16 @@ struct LiveSessions {
   std::vector<std::uint64_t> sessions;
   bool last = false;
 };
-using WorkerOrder =
-    std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed, StopJob,
-                 StopChannel, Drain, RegistryStart, KeeperStart, KeptChannels, LiveSessions>;
+// To the keeper: a client's AskRequest.
+struct KeeperAsked {
+  std::uint64_t id = 0;  // never used again while the supervisor lives, nor that of a session
+  std::uint32_t uid = 0, gid = 0;
+  bool again = false;  // a dead keeper had it
+  std::string request;
+};
+using WorkerOrder = std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed,
+                                 StopJob, StopChannel, Drain, RegistryStart, KeeperStart,
+                                 KeptChannels, LiveSessions, KeeperAsked>;
 
 std::string encode(const ClientRequest& message);
 std::string encode(const ClientReply& message);

@@ -175,6 +175,7 @@ void Pool::handle(Worker& worker, const WorkerHello& hello) {
   log::debug(title(worker) + ": ready with " + std::to_string(hello.handlers.size()) + " handlers");
   if (!broken_reason_.empty()) mend();
   if (draining_ || drain_told_) send(worker, Drain{});
+  if (service_) send_asks();
 }
 
 void Pool::handle(Worker& worker, const WorkerFailed& failed) {

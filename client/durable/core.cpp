@@ -137,7 +137,11 @@ keeper::ReplyView reply_of(const Future& future, Status also) {
     default:
       throw_error({Errc::protocol, result.bytes, "keeper", {}});
   }
-  auto reply = keeper::decode_reply(result.bytes);
+  return reply_in(result.bytes, also);
+}
+
+keeper::ReplyView reply_in(std::string_view bytes, Status also) {
+  auto reply = keeper::decode_reply(bytes);
   if (!reply) throw_error(reply.error());
   if (reply->status != Status::ok && reply->status != also)
     raise_durable(reply->status, std::string(reply->payload));

@@ -70,6 +70,7 @@ class DurableCore : public std::enable_shared_from_this<DurableCore> {
   explicit DurableCore(Pool pool);
   ~DurableCore();
 
+  static ClientCore& connection_of(Client& client) { return *client.core_; }
   static DurableJobs jobs(std::shared_ptr<DurableCore> core) {
     return DurableJobs(std::move(core));
   }
@@ -148,6 +149,8 @@ void call_back(std::vector<std::function<void(const DurableFuture&)>> callbacks,
 
 // ---- answers
 
+// Throws unless it is `ok` (or `also`). Views of `bytes`.
+keeper::ReplyView reply_in(std::string_view bytes, keeper::Status also = keeper::Status::ok);
 // Throws what has become of the request, unless it is `ok` (or `also`).
 keeper::ReplyView reply_of(const Future& future, keeper::Status also = keeper::Status::ok);
 [[noreturn]] void raise_durable(keeper::Status status, const std::string& line);

@@ -1,8 +1,10 @@
 // DurableJobs: submitting.
 #include "client/client_core.hpp"
+#include "client/durable/alone.hpp"
 #include "client/durable/core.hpp"
 #include "client/durable/info.hpp"
 #include "client/durable/spec.hpp"
+#include "common/ask_message.hpp"
 #include "common/exec_codec.hpp"
 
 namespace jobring {
@@ -142,6 +144,19 @@ std::vector<SubmitAnswer> DurableJobs::submit_all(std::span<const DurableJob> jo
   for (SubmitAnswer& answer : answers)
     if (answer.id == keeper::kJobIdMax) answer.id = 0;  // see settle_places()
   return answers;
+}
+
+std::optional<SubmitAnswer> detail::submit_alone(Client& client, const DurableJob& job) {
+  keeper::Request request;
+  request.op = Op::submit;
+  request.jobs = specs_of({&job, 1});
+  std::string bytes = encode(request);
+  if (bytes.size() > kAskMost) return std::nullopt;
+  const auto answer = DurableCore::connection_of(client).ask_keeper(std::move(bytes));
+  if (!answer) throw_error(answer.error());
+  const std::vector<SubmitAnswer> answers = answers_of(reply_in(*answer));
+  if (answers.size() != 1) bad_answer();
+  return answers.front();
 }
 
 Future DurableJobs::start_submit(std::span<const DurableJob> jobs) {

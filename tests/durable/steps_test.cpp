@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "client/durable/alone.hpp"
 #include "daemon/keeper/sqlite/sqlite_store.hpp"
 #include "tests/durable/house.hpp"
 #include "tests/support/seed.hpp"
@@ -77,6 +78,14 @@ class Rounds {
       REQUIRE(answer.size() == 1);
       REQUIRE(answer[0].status == SubmitAnswer::Status::stored);
       expect(answer[0].id, crowd[i], JobState::succeeded);
+    }
+    // Asked without a channel.
+    for (int i = 0; i < 4; ++i) {
+      const DurableJob alone = note("alone" + std::to_string(i));
+      const auto answer = detail::submit_alone(client_, alone);
+      REQUIRE(answer);
+      REQUIRE(answer->status == SubmitAnswer::Status::stored);
+      expect(answer->id, alone, JobState::succeeded);
     }
     DurableJob job = note("after");
     job.options.after = {{.on = single}};

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <random>
 
+#include "common/ask_message.hpp"
 #include "common/control.hpp"
 #include "common/messages.hpp"
 #include "common/segment.hpp"
@@ -71,6 +72,36 @@ TEST_CASE("messages come back as they went") {
       encode(WorkerOrder(Welcome{3, 8, 50'000, 32, 0, 0, 5000, true, {"/a.so", "/b.so"}})));
   REQUIRE(welcome.ok());
   CHECK(std::get<Welcome>(*welcome).modules.size() == 2);
+}
+
+TEST_CASE("what is asked of the keeper and its answers are any bytes") {
+  const std::string bytes("\0{\xff\1", 4);
+  const auto request = decode_client_request(encode(ClientRequest(AskRequest{7, bytes})));
+  REQUIRE(request);
+  CHECK(std::get<AskRequest>(*request).version == 7);
+  CHECK(std::get<AskRequest>(*request).request == bytes);
+  const auto reply = decode_client_reply(encode(ClientReply(AskReply{bytes})));
+  REQUIRE(reply);
+  CHECK(std::get<AskReply>(*reply).answer == bytes);
+  const auto order = decode_worker_order(
+      encode(WorkerOrder(KeeperAsked{~std::uint64_t{0}, 1000, 1001, true, bytes})));
+  REQUIRE(order);
+  const auto& asked = std::get<KeeperAsked>(*order);
+  CHECK(asked.id == ~std::uint64_t{0});
+  CHECK(asked.uid == 1000);
+  CHECK(asked.gid == 1001);
+  CHECK(asked.again);
+  CHECK(asked.request == bytes);
+  const auto report = decode_worker_report(encode(WorkerReport(KeeperAnswered{5, bytes})));
+  REQUIRE(report);
+  CHECK(std::get<KeeperAnswered>(*report).id == 5);
+  CHECK(std::get<KeeperAnswered>(*report).answer == bytes);
+
+  const std::string whole = encode(ClientRequest(AskRequest{7, std::string(kAskMost, 'x')}));
+  CHECK(decode_client_request(whole));
+  CHECK_FALSE(decode_client_request(whole + "x"));
+  CHECK_FALSE(decode_client_request(whole.substr(0, 23)));
+  CHECK(decode_client_request(whole.substr(0, 24)));
 }
 
 TEST_CASE("a message may have parts of several fields and their types are checked too") {

@@ -198,12 +198,17 @@ void JobWishes::add_to(Options& cli) {
 }
 
 DurableOptions JobWishes::resolve(DurableJobs& jobs) const {
+  DurableOptions job = resolve();
+  add_dependencies(jobs, after, JobDependency::After::success, job.after);
+  add_dependencies(jobs, after_any, JobDependency::After::any, job.after);
+  return job;
+}
+
+DurableOptions JobWishes::resolve() const {
   DurableOptions job = options;
   for (const std::string& words : tags) {
     for (std::string& tag : split_commas(words)) job.tags.push_back(std::move(tag));
   }
-  add_dependencies(jobs, after, JobDependency::After::success, job.after);
-  add_dependencies(jobs, after_any, JobDependency::After::any, job.after);
   if (job.unique.key.empty() && (job.unique.replace || !unique_until.empty())) {
     throw_error({Errc::usage, "--replace and --unique-until need --unique", "", ""});
   }

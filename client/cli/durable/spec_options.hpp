@@ -23,6 +23,9 @@ struct JobWishes {
   void add_to(Options& options);
   // Throws Exception(usage); asks the daemon only for `last`.
   DurableOptions resolve(DurableJobs& jobs) const;
+  // The same of one that is after no job.
+  bool after_none() const { return after.empty() && after_any.empty(); }
+  DurableOptions resolve() const;
 };
 
 // What is run.

@@ -9,6 +9,7 @@
 #include "client/cli/durable/spec_options.hpp"
 #include "client/cli/durable/wait_jobs.hpp"
 #include "client/cli/verbs.hpp"
+#include "client/durable/alone.hpp"
 
 namespace jobring::cli {
 namespace {
@@ -65,17 +66,20 @@ bool is_short_lived(const DurableJob& job) {
   return job.options.keep && job.options.keep->count() == 0;
 }
 
-int submit_one(const SubmitFlags& flags, DurableSession& session, const DurableJob& job) {
-  const SubmitAnswer answer = session.jobs.submit_all({&job, 1}).at(0);
-  if (answer.status != SubmitAnswer::Status::stored) {
-    if (flags.json) std::printf("%s\n", submit_json(answer).c_str());
-    std::fprintf(stderr, "jobring submit: %s\n", refusal_text(answer, job).c_str());
-    return refusal_status(answer.status);
-  }
-  print_answer(answer, flags);
-  if (!flags.wait && !flags.follow) return 0;
+// What became of it, said; the exit status.
+int tell_answer(const SubmitFlags& flags, const DurableJob& job, const SubmitAnswer& answer) {
+  if (answer.status == SubmitAnswer::Status::stored) return print_answer(answer, flags), 0;
+  if (flags.json) std::printf("%s\n", submit_json(answer).c_str());
+  std::fprintf(stderr, "jobring submit: %s\n", refusal_text(answer, job).c_str());
+  return refusal_status(answer.status);
+}
+
+int submit_one(const SubmitFlags& flags, DurableJobs jobs, const DurableJob& job) {
+  const SubmitAnswer answer = jobs.submit_all({&job, 1}).at(0);
+  const int status = tell_answer(flags, job, answer);
+  if (status != 0 || (!flags.wait && !flags.follow)) return status;
   std::fflush(stdout);
-  return attend_job(session.jobs, answer.id,
+  return attend_job(jobs, answer.id,
                     {.verb = "submit",
                      .follow = flags.follow,
                      .json = flags.json,
@@ -92,9 +96,16 @@ int submit_many(const SubmitFlags& flags, DurableSession& session) {
 
 // Does not return: taking the connection down in good order would take longer than the rest.
 [[noreturn]] void submit_words(SubmitFlags& flags, std::vector<std::string> words) {
+  if (!flags.wait && !flags.follow && flags.wishes.after_none()) {
+    Client client = connect_existing(flags.socket);
+    const DurableJob job = flags.work.job(std::move(words), flags.wishes.resolve());
+    const auto answer = detail::submit_alone(client, job);
+    leave(answer ? tell_answer(flags, job, *answer)
+                 : submit_one(flags, DurableJobs(client, DurableSession::kRequests), job));
+  }
   DurableSession session(flags.socket);
   const DurableJob job = flags.work.job(std::move(words), flags.wishes.resolve(session.jobs));
-  leave(submit_one(flags, session, job));
+  leave(submit_one(flags, session.jobs, job));
 }
 
 bool has_options(Arguments arguments) {

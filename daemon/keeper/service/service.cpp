@@ -29,6 +29,8 @@ constexpr std::uint32_t kRequestsMost = 2'048;  // of a turn
 constexpr std::size_t kBytesMost = 16u << 20;   // of their payloads
 constexpr std::size_t kChunk = 256u << 10;      // bytes
 constexpr std::uint64_t kSignalEvent = kControlEvent - 1;
+// Marks the tokens of requests that came without a channel.
+constexpr std::uint64_t kAskedToken = std::uint64_t{1} << 63;
 
 UniqueFd epoll_of(OrderLink& link) {
   auto epoll = make_epoll(link.fd());
@@ -192,8 +194,30 @@ void Service::take(WorkerChannel& channel, const Claim& claim) {
   keeper_->ask(caller, {bytes, taken->size}, moment_);
 }
 
+// One that came without a channel: the number of its ask names it, in a token of no slot.
+void Service::take(const KeeperAsked& asked) {
+  char* const bytes = room(asked.request.size());
+  std::memcpy(bytes, asked.request.data(), asked.request.size());
+  gathered_bytes_ += asked.request.size();
+  if (gathered_++ == 0) moment_ = now();
+  Caller caller;
+  caller.token = kAskedToken | asked.id;
+  caller.session = asked.id;
+  caller.again = asked.again;
+  caller.uid = asked.uid;
+  caller.gid = asked.gid;
+  caller.privileged = asked.uid == 0 || asked.uid == geteuid();
+  const std::string_view request(bytes, asked.request.size());
+  if (op_of(request) == Op::submit) return keeper_->ask(caller, request, moment_);
+  // Nobody would tell us that its client has gone.
+  answer(caller.token, encode(Reply{.status = Status::bad_argument,
+                                    .payload = "only submissions are asked without a channel"}));
+}
+
 void Service::answer(std::uint64_t token, std::string_view bytes) {
-  requests_.answer(token, bytes);
+  if (token == kNobody) return;
+  if ((token & kAskedToken) == 0) return requests_.answer(token, bytes);
+  link_.report(KeeperAnswered{token & ~kAskedToken, std::string(bytes)});
 }
 
 // ---- orders
@@ -216,6 +240,8 @@ void Service::follow(Order& order) {
   } else if (const auto* stop = std::get_if<StopJob>(&order.message)) {
     if (const auto request = requests_.stopped(*stop)) keeper_->cancel(*request);
     return;
+  } else if (const auto* asked = std::get_if<KeeperAsked>(&order.message)) {
+    return take(*asked);
   } else if (std::holds_alternative<Drain>(order.message)) {
     return keeper_->drain();
   }

@@ -37,6 +37,7 @@ class Service final : public Answers {
   void answer(std::uint64_t token, std::string_view bytes) override;
   bool gather();
   void take(WorkerChannel& channel, const Claim& claim);
+  void take(const KeeperAsked& asked);
   char* room(std::size_t size);
 
   bool work();
