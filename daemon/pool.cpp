@@ -17,14 +17,9 @@ namespace {
 
 // Between the end of its control socket and its death a worker needs no longer.
 constexpr std::chrono::milliseconds kHangupGrace{100};
-// Bytes of orders that a worker has not read, as the kernel counts them: with more nothing is
-// offered to it.
+// Bytes of orders that a worker has not read, as the kernel counts them: with more it gets nothing
+// that can wait.
 constexpr int kUnreadMost = 16 << 10;
-
-int unread_bytes(int socket) {
-  int bytes = 0;
-  return ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
-}
 
 std::uint32_t milliseconds(std::chrono::nanoseconds d) {
   return std::uint32_t(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
@@ -230,8 +225,7 @@ void Pool::offer_to_sleeper(std::uint32_t id) {
     for (std::uint32_t l = 0; l < worker->lanes.size(); ++l) {
       const std::uint32_t index = worker->lanes[l].index;
       if ((page().sleeping[index / 64].load() >> (index % 64) & 1) == 0) continue;
-      // An offer is nothing that must be sent: it may not be what fills the worker's socket.
-      if (unread_bytes(worker->process.control.get()) > kUnreadMost) continue;
+      if (!reads_orders(*worker)) continue;
       send_channel(*worker, l, channel, false);
       return;
     }
@@ -270,6 +264,13 @@ void Pool::send(Worker& worker, const WorkerOrder& order, std::span<const int> f
     log::error(title(worker) + ": does not read its orders; killing it");
     kill(worker.process.pid, SIGKILL);
   }
+}
+
+// What can wait may not be what fills the worker's socket: it would be killed for an order that has
+// no room (send()).
+bool Pool::reads_orders(const Worker& worker) {
+  int unread = 0;
+  return ioctl(worker.process.control.get(), SIOCOUTQ, &unread) != 0 || unread <= kUnreadMost;
 }
 
 void Pool::send_doorbell(Worker& worker, const DoorbellSet& set) {

@@ -207,6 +207,7 @@ class Pool {
   bool has_waiting_jobs() const;
   Death describe_death(const Worker& worker) const;
   void send(Worker& worker, const WorkerOrder& order, std::span<const int> fds = {});
+  static bool reads_orders(const Worker& worker);
   void send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bool with_stdio);
   void send_doorbell(Worker& worker, const DoorbellSet& set);
   void stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal);

@@ -14,7 +14,7 @@ namespace jobring {
 namespace {
 
 // Between attempts to hand over requests to a service that has not read the last ones.
-constexpr std::chrono::milliseconds kAskAgain{5};
+constexpr std::chrono::milliseconds kAskAgain{1};
 
 }  // namespace
 
@@ -37,14 +37,12 @@ void Pool::send_asks() {
   const Worker& worker = *workers_.front();
   if (worker.state != WorkerState::running) return;
   while (!unsent_asks_.empty()) {
-    const std::uint64_t id = *unsent_asks_.begin();
-    const auto sent =
-        send_control(worker.process.control.get(), encode(WorkerOrder(asks_.at(id).order)));
-    if (!sent && sent.error().code == Errc::full) {
+    const KeeperAsked& order = asks_.at(*unsent_asks_.begin()).order;
+    if (!reads_orders(worker) ||
+        !send_control(worker.process.control.get(), encode(WorkerOrder(order)))) {
       ask_timer_ = host_.loop.after(kAskAgain, [this] { send_asks(); });
       return;
     }
-    if (!sent) return;  // it is dying
     unsent_asks_.erase(unsent_asks_.begin());
   }
 }

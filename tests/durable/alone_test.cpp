@@ -23,13 +23,15 @@ DurableJob held(const std::string& name, std::size_t payload = 0) {
   return job;
 }
 
-std::string request_for(const std::string& name) {
+std::string request_for(const std::string& name, std::size_t size = 0) {
   keeper::Request request;
   request.op = keeper::Op::submit;
   keeper::JobSpec& spec = request.jobs.emplace_back();
   spec.handler = "echo";
   spec.pool = "default";
   spec.name = name;
+  const std::string payload(size, 'x');
+  spec.payload = payload;
   spec.held = true;
   return keeper::encode(request);
 }
@@ -95,6 +97,28 @@ TEST_CASE("who leaves before its answer leaves what the keeper has to be done") 
   for (int i = 0; i < 20; ++i)
     connection(house)->tell(AskRequest{kControlVersion, request_for("left")});
   CHECK(eventually([&] { return count(house, "left") == 20; }));
+}
+
+TEST_CASE("submissions that a keeper does not read leave room for what it must be told") {
+  DurableHouse house;
+  CHECK(count(house, "flood") == 0);  // there is a keeper
+  const pid_t keeper = house.keeper();
+  REQUIRE(keeper != 0);
+  REQUIRE(kill(keeper, SIGSTOP) == 0);
+  constexpr std::size_t kAsks = 60;
+  std::vector<std::shared_ptr<detail::ClientCore>> asks;
+  for (std::size_t i = 0; i < kAsks; ++i) {
+    asks.push_back(connection(house));
+    asks.back()->tell(AskRequest{kControlVersion, request_for("flood", 15'000)});
+  }
+  // Of their ends it is told.
+  for (int i = 0; i < 20; ++i) {
+    Client client = house.daemon->connect();
+    const DurableJobs jobs(client);
+  }
+  REQUIRE(kill(keeper, SIGCONT) == 0);
+  CHECK(eventually([&] { return count(house, "flood") == kAsks; }));
+  CHECK(house.keeper() == keeper);
 }
 
 TEST_CASE("nothing but one submission at a time is asked without a channel") {
