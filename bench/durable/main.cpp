@@ -194,12 +194,16 @@ class Keeper {
   }
   Client connect() const { return daemon_->connect(); }
   const bench::Daemon& daemon() const { return *daemon_; }
+  // It is started by who asks first, and takes its name only then.
   pid_t pid() const {
-    for (const pid_t child : daemon_->workers()) {
-      std::ifstream comm("/proc/" + std::to_string(child) + "/comm");
-      std::string name;
-      std::getline(comm, name);
-      if (name == "jobring-keeper") return child;
+    for (int tries = 0; tries < 1000; ++tries) {
+      for (const pid_t child : daemon_->workers()) {
+        std::ifstream comm("/proc/" + std::to_string(child) + "/comm");
+        std::string name;
+        std::getline(comm, name);
+        if (name == "jobring-keeper") return child;
+      }
+      usleep(10'000);
     }
     throw std::runtime_error("there is no keeper");
   }
