@@ -133,7 +133,7 @@ struct ChannelBroken {
   std::uint32_t channel = 0;
   std::string reason;
 };
-// Of the keeper, to an KeeperAsked.
+// Of the keeper, to a KeeperAsked.
 struct KeeperAnswered {
   std::uint64_t id = 0;
   std::string answer;

@@ -156,9 +156,9 @@ class Pool {
   void drain_service();
   void end_service();
 
-  // A request to a service that needs no channel. `done` is called with the
-  // answer, or why there will be none, at most once and not before ask() has returned; not after
-  // forget_ask() of the number that it returns.
+  // A request to a service that needs no channel. `done` is called with the answer, or why there
+  // will be none, at most once and not before ask() has returned; not after forget_ask() of the
+  // number that it returns.
   using AskDone = std::function<void(Result<AskReply> answer)>;
   std::uint64_t ask(const Peer& peer, std::string request, AskDone done);
   void forget_ask(std::uint64_t id);
