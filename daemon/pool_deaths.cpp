@@ -80,7 +80,8 @@ Death Pool::describe_death(const Worker& worker) const {
     // No job of its clients has done it. What may not be done again ends, the rest is answered by
     // the next one.
     death.outcome = Outcome::lost;
-    death.message = service_->loss() + "; " + death.message;
+    // One that could not start has lost nothing.
+    if (worker.ready) death.message = service_->loss() + "; " + death.message;
     return death;
   }
   if (!worker.output.text().empty()) {

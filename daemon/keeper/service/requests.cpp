@@ -335,6 +335,7 @@ std::uint64_t Keeper::room_of(std::uint32_t uid) {
 // One step of it; true: that was all.
 bool Keeper::step(Long& work, Reply& reply) {
   Request& r = work.request;
+  if (work.from == 0) std::sort(r.which.ids.begin(), r.which.ids.end());
   if (r.flags & kDryRun) return dry_step(work, reply);
   if (r.verb == Verb::edit && r.edit.pool && r.edit.pool->empty()) {
     reply = refusal(Status::bad_argument, "a pool without a name");
