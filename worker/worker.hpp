@@ -62,7 +62,7 @@ class Worker {
   std::uint64_t rss_checked_ns_ = 0;
   std::uint64_t tidied_ns_ = 0;
   std::uint64_t tidied_jobs_ = 0;  // mine_.jobs then
-  bool worn_ = false;             // holds too much that does not let itself be closed
+  bool worn_ = false;              // holds too much that does not let itself be closed
 };
 
 }  // namespace jobring

@@ -305,8 +305,7 @@ bool Model::fits(const Selector& which, JobId id) const {
                                   [&](const auto& r) { return id >= r.first && id <= r.second; });
   return in_ids && (which.pool.empty() || which.pool == j.pool) &&
          (which.states == 0 || (which.states >> unsigned(j.state) & 1) != 0) &&
-         (which.tag.empty() || which.tag == j.tag) &&
-         (which.group == 0 || which.group == j.group);
+         (which.tag.empty() || which.tag == j.tag) && (which.group == 0 || which.group == j.group);
 }
 
 }  // namespace jobring::test
