@@ -1,6 +1,6 @@
-// One control message over a SOCK_SEQPACKET socket: text (JSON, see messages.hpp) and file
-// descriptors. The cold path: opening channels, handing out mappings, stopping jobs. Never used per
-// job.
+// One control message over a SOCK_SEQPACKET socket: bytes (see messages.hpp) and file descriptors.
+// The cold path: opening channels, handing out mappings, stopping jobs. Not used per job, but for
+// the one submission of a client that has no more.
 #pragma once
 
 #include <optional>

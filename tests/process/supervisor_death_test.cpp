@@ -48,10 +48,6 @@ pid_t pid_in(const std::string& file) {
   return pid_t(std::atoi(read_file(file).c_str()));
 }
 
-void signal_all(const std::vector<pid_t>& pids, int signal) {
-  for (const pid_t pid : pids) kill(pid, signal);
-}
-
 // Memory that our channels hold, in blocks of 512 bytes.
 long blocks_of_channels() {
   long blocks = 0;
@@ -95,7 +91,6 @@ TEST_CASE("what commands and their workers left goes when the supervisor is kill
 TEST_CASE("what a command has left goes with the supervisor though the command is over") {
   for (const Model& model : kModels) {
     for (const std::string strays : {"kill", "keep"}) {
-      // One that was stopped sees the signal first.
       for (const bool stopped : {false, true}) {
         CAPTURE(std::string(model.name));
         CAPTURE(strays);
@@ -107,13 +102,7 @@ TEST_CASE("what a command has left goes with the supervisor though the command i
         Pool pool = daemon.connect().pool();
         const Future over = pool.run(command);
         REQUIRE(over.result().ok());
-        const std::vector<pid_t> workers = daemon.workers();
-        if (stopped) signal_all(workers, SIGSTOP);
-        daemon.signal(SIGKILL);
-        if (stopped) {
-          CHECK(eventually([&] { return !alive(daemon.pid()); }));
-          signal_all(workers, SIGCONT);
-        }
+        CHECK(daemon.die(stopped));
         CHECK(eventually([&] { return !alive(pid_in(file)); }));
       }
     }

@@ -123,6 +123,15 @@ Daemon::~Daemon() {
   }
 }
 
+bool Daemon::die(bool stopped) const {
+  const std::vector<pid_t> those = stopped ? workers() : std::vector<pid_t>();
+  for (const pid_t worker : those) ::kill(worker, SIGSTOP);
+  signal(SIGKILL);
+  const bool dead = eventually([&] { return !alive(pid_); });
+  for (const pid_t worker : those) ::kill(worker, SIGCONT);
+  return dead;
+}
+
 int Daemon::wait_end() {
   const int status = wait_exit(pid_);
   pid_ = -1;

@@ -64,6 +64,9 @@ class Daemon {
   const TempDir& dir() const { return dir_; }
   std::vector<pid_t> workers() const;  // its children, those that start too
   void signal(int number) const { ::kill(pid_, number); }
+  // SIGKILL; false if it does not die of it. Its workers see the end of their control socket or the
+  // signal of its death, whichever comes first; those that are `stopped` meanwhile, the signal.
+  bool die(bool stopped = false) const;
   // Waits for its end; the exit status as a shell tells it.
   int wait_end();
   // The number that follows "key": in the status text, the n-th time it occurs.

@@ -65,7 +65,6 @@ TEST_CASE("a command that is stopped ends alone") {
 }
 
 TEST_CASE("what a command has left while another lane was busy goes with the supervisor") {
-  // One that was stopped sees the signal first.
   for (const bool stopped : {false, true}) {
     CAPTURE(stopped);
     Daemon daemon(thread_pool(2));
@@ -76,13 +75,7 @@ TEST_CASE("what a command has left while another lane was busy goes with the sup
     const Future over = pool.run(leaves_daemon(left, left));
     CHECK(over.result().outcome == Outcome::ok);
     CHECK(alive(pid_in(left)));  // it might be the other job's
-    const pid_t worker = daemon.workers().at(0);
-    if (stopped) kill(worker, SIGSTOP);
-    daemon.signal(SIGKILL);
-    if (stopped) {
-      CHECK(eventually([&] { return !alive(daemon.pid()); }));
-      kill(worker, SIGCONT);
-    }
+    CHECK(daemon.die(stopped));
     CHECK(eventually([&] { return !alive(pid_in(left)); }));
   }
 }
