@@ -131,11 +131,11 @@ class Store {
   // ran when it was exported is ready. Members of groups come back as jobs of their own.
   virtual bool import_job(const JobRecord& record) = 0;
 
-  // A request that a dead keeper has answered may come again: what was said is kept with what was
-  // done. One answer for each session and slot, the last.
-  virtual void remember(std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
-                        std::string_view answer) = 0;
-  virtual void forget_session(std::uint64_t session) = 0;
+  // What the next keeper has to know of this turn if we die right after it. To be called after the
+  // turn's submissions and verbs. `until`: it stays until something else is remembered so; or it
+  // may be gone with the next turn, and what was there before in its place.
+  enum class Until { next_turn, replaced };
+  virtual void remember(std::string_view record, Until until) = 0;
 
   // What the turn has changed so far, after commit() the whole of it; valid until the next call
   // that changes something.
@@ -154,11 +154,8 @@ class Store {
                                           std::optional<std::uint32_t> uid, std::size_t most) = 0;
   virtual Result<std::optional<GroupView>> group(JobId id) = 0;
   virtual Result<std::vector<CronEntry>> cron() = 0;
-  // Nothing: it was not answered, or another request of the slot was since.
-  virtual Result<std::optional<std::string>> answered(std::uint64_t session, std::uint32_t slot,
-                                                      std::uint64_t generation) = 0;
-  // Those with answers: after a restart the keeper forgets the ones that have ended.
-  virtual Result<std::vector<std::uint64_t>> sessions() = 0;
+  // As the last turn left it; empty: nothing.
+  virtual Result<std::string> remembered() = 0;
   // The next moment at which wake() has something to do, for each clock; 0: none.
   virtual Result<Clock> next_due() = 0;
   // steady: when clean() has something to do; 0: never.

@@ -73,7 +73,6 @@ TEST_CASE("a store of version 1 is opened with all that is in it") {
   CHECK(house.show(12).job.spec.index == 3);
   CHECK(house->cron()->size() == 1);
   CHECK(house->counts()[1].paused);
-  CHECK(*house->answered(1, 2, 3) == "said");
   CHECK(house
             .offer([] {
               JobSpec spec = job();
@@ -87,6 +86,24 @@ TEST_CASE("a store of version 1 is opened with all that is in it") {
   CHECK(house.state(5) == JobState::ready);
   CHECK(house.state(3) == JobState::ready);
   CHECK(house.submit(job()) == 16);
+  house.sound();
+}
+
+TEST_CASE("a store of version 2 is opened with its packs and what its keeper remembered") {
+  Directory directory;
+  SqliteOptions options{.path = directory.file("jobs.db")};
+  sql(options.path,
+      content(std::string(JOBRING_SOURCE_DIR) + "/tests/keeper/stores/version-2.sql"));
+  House house(options);
+  house.sound();
+  CHECK(house.list({}) == std::vector<JobId>{9, 7, 1});
+  CHECK(*house->remembered() == "said");
+  REQUIRE(house->running().size() == 1);
+  CHECK(house->running()[0].id == 7);
+  house.finish(7);
+  CHECK(house.take("p") == std::vector<JobId>{9});
+  CHECK(house.show(9).job.spec.payload == "hello");
+  CHECK(house.submit(job()) == 10);
   house.sound();
 }
 

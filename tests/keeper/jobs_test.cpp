@@ -287,27 +287,53 @@ TEST_CASE("specifications that make no sense are refused and nothing of them is 
   house.sound();
 }
 
-TEST_CASE("an answer is remembered with the turn that it belongs to until the slot is used again") {
+TEST_CASE("a record is remembered with the turn that it belongs to") {
   House house;
-  house.begin();
-  house->remember(7, 3, 100, "job 1");
+  const JobSpec spec = job();
+  using Until = Store::Until;
+  const auto remembered = [&] { return *house->remembered(); };
+  const auto turn = [&](std::string_view record, Until until, int jobs) {
+    house.begin();
+    for (int i = 0; i < jobs; ++i) house->submit({&spec, 1});
+    house->remember(record, until);
+  };
+  CHECK(remembered() == "");
+  turn("nothing else", Until::next_turn, 0);
   house.commit();
-  house.begin();
-  house->remember(7, 3, 101, "job 2");
+  turn("undone", Until::replaced, 0);
   house->abandon();
   house.reopen();
-  CHECK(*house->answered(7, 3, 100) == "job 1");
-  CHECK(*house->answered(7, 3, 101) == std::nullopt);
-  CHECK(*house->answered(7, 4, 100) == std::nullopt);
-  house.begin();
-  house->remember(7, 3, 102, "job 3");
-  house->remember(8, 0, 1, "job 4");
+  CHECK(remembered() == "nothing else");
+  // With a job, and at once after it, without, and of any length.
+  const std::string records[] = {"a job", "none", "a job again", std::string(5'000, 'x'), "many"};
+  const int jobs[] = {1, 0, 1, 2, 1'000};
+  for (int i = 0; i < 5; ++i) {
+    turn(records[i], Until::next_turn, jobs[i]);
+    house.commit();
+    CHECK(remembered() == records[i]);
+    house.reopen();
+    CHECK(remembered() == records[i]);
+    house.sound();
+  }
+  turn("undone", Until::next_turn, 1);
+  house->abandon();
+  CHECK(remembered() == "many");
+  // Whatever becomes of the jobs of its turn and of later ones.
+  turn("lasting", Until::replaced, 1);
   house.commit();
-  CHECK(*house->answered(7, 3, 100) == std::nullopt);
-  CHECK(*house->sessions() == std::vector<std::uint64_t>{7, 8});
+  house.submit(job());
+  house.take("p", 5'000);
+  house.reopen();
+  CHECK(remembered() == "lasting");
+  // A job that has gone again within its turn takes nothing along.
   house.begin();
-  house->forget_session(7);
+  house->submit({&spec, 1});
+  Selector all;
+  all.states = 1u << unsigned(JobState::ready);
+  house->apply(Verb::cancel, all, {}, 0, 5'000);
+  house->remember("cancelled", Until::next_turn);
   house.commit();
-  CHECK(*house->answered(7, 3, 102) == std::nullopt);
-  CHECK(*house->answered(8, 0, 1) == "job 4");
+  house.reopen();
+  CHECK(remembered() == "cancelled");
+  house.sound();
 }

@@ -63,9 +63,14 @@ void play(Store& store, std::uint64_t seed, std::uint64_t turn) {
   }
   store.submit(specs);
   store.wake(1'000);
+  // Short ones that are remembered before jobs are taken go where others do not.
+  const std::string record = std::to_string(turn) + std::string(below(3) == 0 ? 200 : 0, '.');
+  const auto until = below(3) == 0 ? Store::Until::replaced : Store::Until::next_turn;
+  const bool early = below(2) == 0;
+  if (early) store.remember(record, until);
   store.take("p", std::uint32_t(below(8)));
   store.take("q", std::uint32_t(below(8)));
-  if (below(3) == 0) {
+  if (!early && below(3) == 0) {
     Selector which;
     const JobId from = 1 + below(20 * turn + 1);
     which.ids = {{from, from + 5}};
@@ -74,7 +79,7 @@ void play(Store& store, std::uint64_t seed, std::uint64_t turn) {
     store.apply(Verb(below(8)), which, edit, 0, 100);
   }
   if (below(4) == 0) store.clean(100);
-  store.remember(1 + below(3), std::uint32_t(below(4)), turn, std::to_string(turn));
+  if (!early) store.remember(record, until);
 }
 
 std::string dump(Store& store) {
@@ -104,7 +109,8 @@ std::string dump(Store& store) {
     for (const std::uint64_t n : c.jobs) say(n);
     all += "\n";
   }
-  return all;
+  const auto remembered = store.remembered();
+  return all + (remembered ? *remembered : remembered.error().line());
 }
 
 }  // namespace jobring::test

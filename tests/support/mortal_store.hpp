@@ -59,11 +59,7 @@ class MortalStore final : public Store {
   bool remove_cron(std::string_view name) override { return s_->remove_cron(name); }
   bool clean(std::uint32_t most) override { return s_->clean(most); }
   bool import_job(const JobRecord& record) override { return s_->import_job(record); }
-  void remember(std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
-                std::string_view answer) override {
-    s_->remember(session, slot, generation, answer);
-  }
-  void forget_session(std::uint64_t session) override { s_->forget_session(session); }
+  void remember(std::string_view record, Until until) override { s_->remember(record, until); }
   std::span<const Change> changes() const override { return s_->changes(); }
   std::vector<Running> running() const override { return s_->running(); }
   std::vector<Counts> counts() const override { return s_->counts(); }
@@ -77,11 +73,7 @@ class MortalStore final : public Store {
   }
   Result<std::optional<GroupView>> group(JobId id) override { return s_->group(id); }
   Result<std::vector<CronEntry>> cron() override { return s_->cron(); }
-  Result<std::optional<std::string>> answered(std::uint64_t session, std::uint32_t slot,
-                                              std::uint64_t generation) override {
-    return s_->answered(session, slot, generation);
-  }
-  Result<std::vector<std::uint64_t>> sessions() override { return s_->sessions(); }
+  Result<std::string> remembered() override { return s_->remembered(); }
   Result<Clock> next_due() override { return s_->next_due(); }
   Result<std::int64_t> next_clean() override { return s_->next_clean(); }
   Clock last_clock() const override { return s_->last_clock(); }

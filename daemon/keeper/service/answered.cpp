@@ -19,10 +19,9 @@ void put(std::string& to, std::uint64_t session, std::uint32_t slot, std::uint64
 }  // namespace
 
 Result<void> Answered::load(Store& store) {
-  const auto kept = store.answered(0, 0, 0);
+  const auto kept = store.remembered();
   if (!kept) return kept.error();
-  if (!*kept) return {};
-  Unpacker u(**kept);
+  Unpacker u(*kept);
   while (!u.at_end()) {
     const std::uint64_t session = u.number();
     const auto slot = std::uint32_t(u.number());
@@ -31,6 +30,7 @@ Result<void> Answered::load(Store& store) {
     if (!u.ok()) break;
     earlier_[{session, slot, generation}] = answer;
   }
+  carried_ = earlier_.empty();
   return {};
 }
 
@@ -44,10 +44,10 @@ void Answered::add(const Caller& caller, std::string_view answer) {
 }
 
 void Answered::keep(Store& store) {
-  if (bytes_.empty()) return;
+  if (bytes_.empty() && carried_) return;
   for (const auto& [name, answer] : earlier_)
     put(bytes_, std::get<0>(name), std::get<1>(name), std::get<2>(name), answer);
-  store.remember(0, 0, 0, bytes_);
+  store.remember(bytes_, earlier_.empty() ? Store::Until::next_turn : Store::Until::replaced);
   bytes_.clear();
 }
 

@@ -4,7 +4,7 @@
 // Answers are given right after the commit, before the next turn: so only those of one turn can be
 // wanted, and one record, written anew by each turn that answers something, is enough. Those of an
 // earlier life that nobody has asked for yet go along, for a while: the requests of a dead keeper
-// come a few thousand at a time.
+// come a few thousand at a time. So the first turn of a life writes them even if it answers nothing.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,10 @@ class Answered {
   void forget(const Caller& caller) { earlier_.erase(name_of(caller)); }
   void forget_all() { earlier_.clear(); }
 
-  // In a turn: what it answers.
+  // In a turn: what it answers; after its submissions; and that it was kept.
   void add(const Caller& caller, std::string_view answer);
   void keep(Store& store);
+  void kept() { carried_ = true; }
 
  private:
   using Name = std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>;
@@ -39,7 +40,8 @@ class Answered {
     return {caller.session, caller.slot, caller.generation};
   }
   std::map<Name, std::string> earlier_;
-  std::string bytes_;  // of this turn
+  bool carried_ = true;  // the store will not forget the earlier ones with the next turn
+  std::string bytes_;    // of this turn
 };
 
 }  // namespace jobring::keeper

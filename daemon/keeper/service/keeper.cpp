@@ -100,7 +100,9 @@ void Keeper::drain() {
   feed_.begin();
   feed_.finish(*store_);
   feed_.withdraw(*store_, Selector{});
+  answered_.keep(*store_);
   if (const auto kept = store_->commit(); kept) {
+    answered_.kept();
     feed_.kept(*store_, clock_, 0);
     tell_changes();
   } else {
@@ -197,13 +199,13 @@ bool Keeper::make_turn(Now now) {
     cron_.fire(*store_, clock_);
     cron_stale_ = true;
   }
+  answered_.keep(*store_);
   const bool wake_again = store_->wake(kWakeMost);
   for (const Change& change : store_->changes())
     if (change.state == JobState::ready) feed_.wanted(change.pool);
   feed_.take(*store_, clock_, now.mono_ns);
   if (!reports_.empty()) store_->progress(reports_);
   const bool clean_again = clean_again_ && store_->clean(kCleanMost);
-  answered_.keep(*store_);
   const auto kept = store_->commit();
   reports_.clear();
   asked_.clear();
@@ -211,6 +213,7 @@ bool Keeper::make_turn(Now now) {
     refused(kept.error(), now);
     return false;
   }
+  answered_.kept();
   cron_stale_ = false;
   wake_again_ = wake_again;
   clean_again_ = clean_again;

@@ -1,5 +1,6 @@
 // The SQLite engine's one class. Its parts stand in files of their own, in the order of a job's
-// life: open, turn, submit, take, finish, wake, verbs, then walk, scan, show, clean, import, check.
+// life: open, turn, log, submit, take, finish, wake, verbs, then walk, scan, show, remember, clean,
+// import, check.
 // rows.cpp has what they share.
 //
 // Where a job is (docs/durable.md has the picture):
@@ -55,9 +56,7 @@ class SqliteStore final : public Store {
   bool remove_cron(std::string_view name) override;
   bool clean(std::uint32_t most) override;
   bool import_job(const JobRecord& record) override;
-  void remember(std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
-                std::string_view answer) override;
-  void forget_session(std::uint64_t session) override;
+  void remember(std::string_view record, Until until) override;
 
   std::span<const Change> changes() const override { return changes_; }
 
@@ -69,9 +68,7 @@ class SqliteStore final : public Store {
                                   std::optional<std::uint32_t> uid, std::size_t most) override;
   Result<std::optional<GroupView>> group(JobId id) override;
   Result<std::vector<CronEntry>> cron() override;
-  Result<std::optional<std::string>> answered(std::uint64_t session, std::uint32_t slot,
-                                              std::uint64_t generation) override;
-  Result<std::vector<std::uint64_t>> sessions() override;
+  Result<std::string> remembered() override;
   Result<Clock> next_due() override;
   Result<std::int64_t> next_clean() override;
   Clock last_clock() const override { return kept_clock_; }
@@ -171,9 +168,14 @@ class SqliteStore final : public Store {
   // turn.cpp
   bool working() { return in_turn_ && db_.ok(); }
   void roll_back();
-  void checkpoint();
   bool set_sync(Durability level);
+
+  // log.cpp
+  sqlite3_file* log_file();
+  std::uint64_t disk_left() const;
   bool short_of_disk();
+  void checkpoint();
+  void extend_log();
 
   // open.cpp
   void prepare();
@@ -283,8 +285,9 @@ class SqliteStore final : public Store {
   bool broken_sync_ = false;  // a sync failed: only a checkpoint makes things safe again
   Durability sync_level_ = Durability::synced;
   Durability level_ = Durability::synced;
-  int wal_frames_ = 0;    // pages in the log that are not in the file
-  int disk_seen_at_ = 0;  // how many there were when we last looked at the disk
+  int wal_frames_ = 0;         // pages in the log that are not in the file
+  std::int64_t log_size_ = 0;  // it is no shorter; 0: has to be asked for
+  int disk_seen_at_ = 0;       // how many there were when we last looked at the disk
 
   std::vector<Change> changes_;
   std::vector<Submitted> answers_;
@@ -308,7 +311,7 @@ class SqliteStore final : public Store {
   Statement put_note_, get_note_, drop_note_;
   Statement due_, next_timer_;
   Statement scan_up_, scan_down_, tag_up_, tag_down_, zones_up_, zones_down_, zones_due_;
-  Statement put_cron_, drop_cron_, put_answer_, get_answer_, drop_answers_;
+  Statement put_cron_, drop_cron_, put_record_, get_record_, begin_, commit_;
 };
 
 }  // namespace jobring::keeper

@@ -64,6 +64,8 @@ void SqliteStore::prepare() {
   in_flight_.prepare(db_);
   packs_.prepare(db_);
   const auto p = [&](Statement& s, const char* sql) { s.prepare(db_, sql); };
+  p(begin_, "BEGIN IMMEDIATE");
+  p(commit_, "COMMIT");
   p(insert_, "INSERT INTO job(" JOB_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?)");
   p(get_row_, "SELECT " JOB_COLUMNS " FROM job WHERE id = ?");
   p(save_,
@@ -140,9 +142,8 @@ void SqliteStore::prepare() {
   p(zones_down_, "SELECT block, counts FROM zone WHERE block BETWEEN ? AND ? ORDER BY block DESC");
   p(zones_due_, "SELECT block FROM zone WHERE expiry <= ? ORDER BY block LIMIT 1");
   p(put_cron_, "INSERT OR REPLACE INTO cron(name, schedule, next, last) VALUES(?,?,?,?)");
-  p(put_answer_, "INSERT OR REPLACE INTO answer(session, slot, generation, bytes) VALUES(?,?,?,?)");
-  p(get_answer_, "SELECT bytes FROM answer WHERE session=? AND slot=? AND generation=?");
-  p(drop_answers_, "DELETE FROM answer WHERE session=?");
+  p(put_record_, "INSERT OR REPLACE INTO remembered(one, ids, record) VALUES(1,?,?)");
+  p(get_record_, "SELECT ids, record FROM remembered");
   p(drop_cron_, "DELETE FROM cron WHERE name=?");
 }
 

@@ -10,6 +10,8 @@ namespace {
 
 // A row should fit into a page of 4 KiB.
 constexpr std::size_t kBytes = 3'600;
+// A record in one: the answer to a submission or two.
+constexpr std::size_t kRecordMost = 96;
 // So many new ones are held back, so that a turn of a million jobs takes no more memory.
 constexpr std::size_t kHeldBack = 256;
 
@@ -22,7 +24,7 @@ std::string_view bytes_of(const std::uint64_t& mask) {
 // `live` always has 8 bytes, so that SQLite overwrites it in place.
 void Packs::prepare(Database& db) {
   db_ = &db;
-  put_.prepare(db, "INSERT INTO pack(k, live, grp, specs) VALUES(?, ?, ?, ?)");
+  put_.prepare(db, "INSERT INTO pack(k, live, grp, specs, record) VALUES(?, ?, ?, ?, ?)");
   update_.prepare(db, "UPDATE pack SET live = ? WHERE k = ?");
   drop_.prepare(db, "DELETE FROM pack WHERE k = ?");
 #define FROM_PACK "SELECT k, live, grp, specs FROM pack WHERE k BETWEEN ? AND ? ORDER BY k"
@@ -30,6 +32,7 @@ void Packs::prepare(Database& db) {
   first_.prepare(db, FROM_PACK);
   last_.prepare(db, FROM_PACK " DESC");
   line_.prepare(db, FROM_PACK);
+  newest_.prepare(db, "SELECT k, record FROM pack WHERE k BETWEEN ? AND ? ORDER BY k DESC LIMIT 1");
 #undef FROM_PACK
 }
 
@@ -179,7 +182,10 @@ void Packs::store() {
       }
       buffer_.append(pack->specs);
       put_.bind(1, k).bind(2, bytes_of(pack->live));
-      put_.bind_sparse(3, std::int64_t(pack->group)).bind(4, buffer_).run();
+      put_.bind_sparse(3, std::int64_t(pack->group)).bind(4, buffer_);
+      pack->record.empty() ? put_.bind_null(5) : put_.bind(5, pack->record);
+      put_.run();
+      pack->record.clear();
       pack->stored_ = true;
     }
     pack->dirty_ = pack->listed_ = false;
@@ -187,6 +193,30 @@ void Packs::store() {
   }
   listed_.clear();
   fresh_ = false;
+}
+
+bool Packs::remember(std::string_view record) {
+  if (record.size() > kRecordMost) return false;
+  Pack* newest = nullptr;
+  for (Pack* pack : listed_) {
+    if (pack->stored_ || pack->live == 0) continue;
+    if (newest == nullptr || newest->first < pack->first) newest = pack;
+  }
+  if (newest == nullptr) return false;
+  newest->record = record;
+  return true;
+}
+
+std::optional<Packs::Newest> Packs::newest() {
+  std::optional<Newest> newest;
+  for (std::uint32_t pool = 1; pool < lanes_.size(); ++pool) {
+    newest_.bind(1, key(pool, 1)).bind(2, key(pool, kJobIdMax));
+    if (!newest_.step()) continue;
+    const JobId first = JobId(newest_.number(0)) & kJobIdMax;
+    if (!newest || first > newest->first) newest = {first, std::string(newest_.bytes(1))};
+    newest_.reset();
+  }
+  return newest;
 }
 
 // ---- reading

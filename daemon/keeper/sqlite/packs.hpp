@@ -19,6 +19,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -39,6 +40,7 @@ struct Pack {
   std::uint64_t runs = 0;     // of those: taken
   std::string specs{};        // of the members, in order; empty ones: the group's, an array
   std::vector<std::uint32_t> ends{};
+  std::string record{};  // remembered in it (remember.cpp); only before it has a row
 
   static constexpr JobId kJobs = 64;
   std::uint64_t bit(JobId id) const {
@@ -78,6 +80,15 @@ class Packs {
   void drop(Pack& pack, JobId id);
   // Writes what has changed.
   void store();
+
+  // Puts a short record into the newest pack. False: none was made that has no row yet.
+  bool remember(std::string_view record);
+  // Which pack of all that store() has written has the newest first job, and the record in it.
+  struct Newest {
+    JobId first = 0;
+    std::string record;
+  };
+  std::optional<Newest> newest();
 
   // Those that wait, in the order of their ids, for take(). One at a time; packs are written first.
   class Line {
@@ -137,7 +148,7 @@ class Packs {
   bool fresh_ = false;  // some have no row yet
   Pack found_;
   std::string buffer_;
-  Statement put_, update_, drop_, at_, first_, last_, line_;
+  Statement put_, update_, drop_, at_, first_, last_, line_, newest_;
 };
 
 }  // namespace jobring::keeper

@@ -53,7 +53,15 @@ constexpr Migration kVersion2 = R"sql(
 CREATE TABLE pack(k INTEGER PRIMARY KEY, live, grp, specs);
 )sql";
 
-constexpr Migration kMigrations[] = {kVersion1, kVersion2};
+constexpr Migration kVersion3 = R"sql(
+-- What the last turns remembered (remember.cpp): here, with the next id at that time, or in a pack.
+CREATE TABLE remembered(one INTEGER PRIMARY KEY, ids, record);
+INSERT INTO remembered SELECT 1, 0, bytes FROM answer WHERE session = 0 AND slot = 0;
+DROP TABLE answer;
+ALTER TABLE pack ADD COLUMN record;
+)sql";
+
+constexpr Migration kMigrations[] = {kVersion1, kVersion2, kVersion3};
 
 }  // namespace
 

@@ -25,6 +25,7 @@ Result<T> SqliteStore::reading(T value) {
 template Result<ListPage> SqliteStore::reading(ListPage);
 template Result<std::vector<JobId>> SqliteStore::reading(std::vector<JobId>);
 template Result<Clock> SqliteStore::reading(Clock);
+template Result<std::string> SqliteStore::reading(std::string);
 template Result<std::int64_t> SqliteStore::reading(std::int64_t);
 template Result<std::vector<std::string>> SqliteStore::reading(std::vector<std::string>);
 
@@ -172,36 +173,6 @@ Result<std::vector<CronEntry>> SqliteStore::cron() {
   s.prepare(db_, "SELECT name, schedule, next, last FROM cron ORDER BY name");
   while (s.step())
     all.push_back({std::string(s.bytes(0)), std::string(s.bytes(1)), s.number(2), s.number(3)});
-  return reading(std::move(all));
-}
-
-void SqliteStore::remember(std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
-                           std::string_view answer) {
-  if (!working()) return;
-  put_answer_.bind(1, std::int64_t(session)).bind(2, slot).bind(3, std::int64_t(generation));
-  put_answer_.bind(4, answer).run();
-}
-
-void SqliteStore::forget_session(std::uint64_t session) {
-  if (working()) drop_answers_.bind(1, std::int64_t(session)).run();
-}
-
-Result<std::optional<std::string>> SqliteStore::answered(std::uint64_t session, std::uint32_t slot,
-                                                         std::uint64_t generation) {
-  std::optional<std::string> answer;
-  get_answer_.bind(1, std::int64_t(session)).bind(2, slot).bind(3, std::int64_t(generation));
-  if (get_answer_.step()) {
-    answer = get_answer_.bytes(0);
-    get_answer_.reset();
-  }
-  return reading(std::move(answer));
-}
-
-Result<std::vector<std::uint64_t>> SqliteStore::sessions() {
-  std::vector<std::uint64_t> all;
-  Statement s;
-  s.prepare(db_, "SELECT DISTINCT session FROM answer ORDER BY session");
-  while (s.step()) all.push_back(std::uint64_t(s.number(0)));
   return reading(std::move(all));
 }
 

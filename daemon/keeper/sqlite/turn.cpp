@@ -1,14 +1,10 @@
 // Turns: one transaction each, and when it is on disk.
-#include <sys/statvfs.h>
-
 #include "daemon/keeper/sqlite/engine.hpp"
 
 namespace jobring::keeper {
 namespace {
 
 constexpr std::int64_t kClockKeptEvery = 1'000;  // ms
-constexpr int kDiskSeenEvery = 64;               // pages of the log
-constexpr std::uint64_t kPage = 4'096;           // bytes
 
 }  // namespace
 
@@ -34,30 +30,8 @@ void SqliteStore::begin(Clock now, Durability level) {
   if (broken_sync_) return db_.fail(SQLITE_IOERR_FSYNC);
   if (stale_ && !load()) return;
   set_sync(level);
-  db_.exec("BEGIN IMMEDIATE");
-}
-
-// A log that has taken the last of the disk could never be written back, because the file grows by
-// that: nothing would work again until as much is free. So when there is less left than the log may
-// need, it is kept short.
-bool SqliteStore::short_of_disk() {
-  if (wal_frames_ < disk_seen_at_ + kDiskSeenEvery) return false;
-  disk_seen_at_ = wal_frames_;
-  const std::uint64_t enough = options_.wal_pages * kPage;
-  if (options_.disk_left != nullptr) return options_.disk_left() < enough;
-  struct statvfs disk {};
-  return statvfs(options_.path.c_str(), &disk) == 0 && disk.f_bavail * disk.f_frsize < enough;
-}
-
-// Pages from the log to the file. If it fails, the log just grows, and the next turn tries again.
-void SqliteStore::checkpoint() {
-  const int mode = broken_sync_ ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-  const int rc = sqlite3_wal_checkpoint_v2(db_.raw(), nullptr, mode, nullptr, nullptr);
-  if (rc != SQLITE_OK) return;
-  wal_frames_ = disk_seen_at_ = 0;
-  // It synced the log before it wrote, and the file after that.
-  broken_sync_ = false;
-  unflushed_ = false;
+  extend_log();
+  begin_.run();
 }
 
 Result<void> SqliteStore::commit() {
@@ -73,7 +47,7 @@ Result<void> SqliteStore::commit() {
     kept_clock_ = now_;
   }
   const int frames = wal_frames_;
-  db_.exec("COMMIT");
+  commit_.run();
   if (!db_.ok()) {
     const Error error = *db_.error();
     roll_back();
@@ -106,11 +80,10 @@ void SqliteStore::roll_back() {
 Result<void> SqliteStore::flush() {
   if (in_turn_) return Error{Errc::internal, "the store: flush within a turn", {}, {}};
   if (!unflushed_) return {};
-  sqlite3_file* log = nullptr;
-  sqlite3_file_control(db_.raw(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-  int rc = log != nullptr && log->pMethods != nullptr
-               ? log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
-               : SQLITE_OK;
+  sqlite3_file* const log = log_file();
+  const int rc = log != nullptr
+                     ? log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
+                     : SQLITE_OK;
   if (rc != SQLITE_OK) {
     // What the kernel could not write it may have forgotten. Our pages it still has: they go to
     // the file itself, or nothing more is accepted.
