@@ -38,18 +38,6 @@ ClientCore::~ClientCore() {
 
 Result<ClientCore::Answer> ClientCore::request(const ClientRequest& message,
                                                std::span<const int> fds) {
-  return exchange(message, fds, kAnswerTimeout);
-}
-
-Result<std::string> ClientCore::ask_keeper(std::string request) {
-  auto answer = exchange(AskRequest{kControlVersion, std::move(request)}, {}, -1);
-  if (!answer) return answer.error();
-  if (auto* reply = std::get_if<AskReply>(&answer->reply)) return std::move(reply->answer);
-  return Error{Errc::protocol, "an answer to something else", where_, {}};
-}
-
-Result<ClientCore::Answer> ClientCore::exchange(const ClientRequest& message,
-                                                std::span<const int> fds, int timeout_ms) {
   const std::lock_guard lock(mutex_);
   if (!connected())
     return Error{
@@ -58,7 +46,7 @@ Result<ClientCore::Answer> ClientCore::exchange(const ClientRequest& message,
     if (sent.error().code != Errc::no_daemon) return sent.error();
     // It may have refused us and hung up before we asked: its reason waits to be read.
   }
-  auto received = await_control(socket_.get(), timeout_ms);
+  auto received = await_control(socket_.get(), kAnswerTimeout);
   if (!received) {
     connected_.store(false, std::memory_order_release);
     Error error = received.error();

@@ -31,9 +31,6 @@ class ClientCore {
   };
   // Sends a request and waits for its reply. An ErrorReply comes back as the error it carries.
   Result<Answer> request(const ClientRequest& message, std::span<const int> fds = {});
-  // One request to the keeper, without a channel of its own. Waits for as long as it takes; if the
-  // keeper dies under it, its next life does it, once. At most kAskMost bytes.
-  Result<std::string> ask_keeper(std::string request);
   // Sends without waiting for anything.
   void tell(const ClientRequest& message);
 
@@ -57,8 +54,6 @@ class ClientCore {
   std::weak_ptr<DurableCore> durable;
 
  private:
-  Result<Answer> exchange(const ClientRequest& message, std::span<const int> fds, int timeout_ms);
-
   mutable std::mutex mutex_;
   UniqueFd socket_;
   pid_t daemon_;
@@ -70,6 +65,10 @@ class ClientCore {
 
 [[noreturn]] void throw_error(const Error& error);
 
+// Where a daemon is looked for that is not started for us, the first place first.
+std::vector<std::string> sockets_of(const ConnectOptions& options);
+// Connects to a socket of a daemon, whoever listens there.
+Result<UniqueFd> connect_to(const std::string& path);
 // Finds or starts a daemon (ConnectOptions).
 Result<std::shared_ptr<ClientCore>> connect_core(const ConnectOptions& options);
 

@@ -34,30 +34,6 @@ std::string default_name(const ConnectOptions& options) {
   return options.name.empty() ? program_invocation_short_name : options.name;
 }
 
-Result<UniqueFd> connect_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path)
-    return Error{Errc::usage, "the socket's path is too long", path, {}};
-  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  if (!fd) return system_error("socket");
-  int result;
-  do {
-    result = ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
-  } while (result != 0 && errno == EINTR);
-  if (result == 0) return fd;
-  if (errno == ENOENT || errno == ECONNREFUSED) {
-    return Error{Errc::no_daemon, "no daemon is listening", path, "start one with `jobring start`"};
-  }
-  if (errno == EACCES || errno == EPERM) {
-    return Error{Errc::permission, "permission denied", path,
-                 "the daemon's config names who may connect"};
-  }
-  if (errno == EPROTOTYPE) return Error{Errc::no_daemon, "is not a jobring socket", path, {}};
-  return system_error("connect", path);
-}
-
 std::string find_daemon(const ConnectOptions& options) {
   if (!options.daemon_path.empty()) return options.daemon_path;
   if (const std::string named = environment("JOBRING_DAEMON"); !named.empty()) return named;
@@ -107,22 +83,45 @@ Result<std::shared_ptr<ClientCore>> start_private(const ConnectOptions& options)
 
 }  // namespace
 
-Result<std::shared_ptr<ClientCore>> connect_core(const ConnectOptions& options) {
-  if (options.daemon == ConnectOptions::Daemon::own) return start_private(options);
+Result<UniqueFd> connect_to(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path)
+    return Error{Errc::usage, "the socket's path is too long", path, {}};
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (!fd) return system_error("socket");
+  int result;
+  do {
+    result = ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return fd;
+  if (errno == ENOENT || errno == ECONNREFUSED) {
+    return Error{Errc::no_daemon, "no daemon is listening", path, "start one with `jobring start`"};
+  }
+  if (errno == EACCES || errno == EPERM) {
+    return Error{Errc::permission, "permission denied", path,
+                 "the daemon's config names who may connect"};
+  }
+  if (errno == EPROTOTYPE) return Error{Errc::no_daemon, "is not a jobring socket", path, {}};
+  return system_error("connect", path);
+}
+
+std::vector<std::string> sockets_of(const ConnectOptions& options) {
   const std::string named =
       !options.socket.empty() ? options.socket : environment("JOBRING_SOCKET");
-  std::vector<std::string> candidates;
-  if (!named.empty()) {
-    candidates = {named};
-  } else {
-    if (const std::string runtime = environment("XDG_RUNTIME_DIR"); !runtime.empty()) {
-      candidates.push_back(runtime + "/jobring/socket");
-    }
-    candidates.push_back(kSystemSocket);
-  }
-  const bool may_start = options.daemon == ConnectOptions::Daemon::any && named.empty();
+  if (!named.empty()) return {named};
+  const std::string runtime = environment("XDG_RUNTIME_DIR");
+  if (runtime.empty()) return {kSystemSocket};
+  return {runtime + "/jobring/socket", kSystemSocket};
+}
+
+Result<std::shared_ptr<ClientCore>> connect_core(const ConnectOptions& options) {
+  if (options.daemon == ConnectOptions::Daemon::own) return start_private(options);
+  const bool is_named = !options.socket.empty() || !environment("JOBRING_SOCKET").empty();
+  const bool may_start = options.daemon == ConnectOptions::Daemon::any && !is_named;
   Error failure;
-  for (const std::string& path : candidates) {
+  for (const std::string& path : sockets_of(options)) {
     auto socket = connect_to(path);
     if (!socket) {
       // The first place is where a user's own daemon would be: name that, unless a later one says

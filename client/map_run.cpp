@@ -7,8 +7,8 @@
 namespace jobring::detail {
 namespace {
 
-constexpr std::size_t kBatch = 32;        // items published at once, as a rule
-constexpr std::uint64_t kSoon = 50'000;   // ns that an item waits for others
+constexpr std::size_t kBatch = 32;        // items between two looks at results, as a rule
+constexpr std::uint64_t kSoon = 50'000;   // ns between them, if the source is slow
 constexpr std::size_t kRingAtFirst = 64;  // places; more as they are needed
 constexpr std::chrono::nanoseconds kGather = std::chrono::milliseconds(1);
 
@@ -108,7 +108,11 @@ bool MapRun::feed() {
     ~Publish() noexcept(false) { channel.submit(); }
   } publish{channel_};
   while (prepared < most && may_feed()) {
-    if (!pending_ && !take_input()) break;
+    if (!pending_) {
+      // However quick the source was, it may wait now, and for what we have.
+      if (prepared != 0 && chunk_ == 0) channel_.submit();
+      if (!take_input()) break;
+    }
     if (ordered_ && submitted_ - given_ == ring_.size()) grow();
     bool accepted = false;
     try {

@@ -45,7 +45,7 @@ ChannelView::ChannelView(void* base, const ChannelShape& shape)
 namespace {
 
 SharedAtomic<std::uint64_t>* ring_cells(unsigned char* base, const ChannelShape& shape,
-                                       std::uint32_t priority) {
+                                        std::uint32_t priority) {
   return reinterpret_cast<SharedAtomic<std::uint64_t>*>(base + ChannelLayout(shape).rings) +
          std::size_t(shape.slots) * priority;
 }

@@ -11,8 +11,7 @@
 namespace jobring {
 namespace {
 
-constexpr std::uint64_t kLookFirst = 100'000;  // nanoseconds
-constexpr std::size_t kFdsPerMessage = 253;    // SCM_MAX_FD of the kernel, see unix(7)
+constexpr std::size_t kFdsPerMessage = 253;  // SCM_MAX_FD of the kernel, see unix(7)
 static_assert(kControlFdsMax <= kFdsPerMessage);
 
 }  // namespace
@@ -101,10 +100,8 @@ Result<std::optional<ControlMessage>> receive_control(int socket, std::vector<Un
   return std::optional<ControlMessage>(std::move(received));
 }
 
-Result<ControlMessage> await_control(int socket, int timeout_ms) {
-  // The answer is a few microseconds of work away: looking for it a moment is cheaper than to sleep
-  // and be woken on another processor, which takes longer than the work.
-  for (const std::uint64_t until = now_ns() + kLookFirst; timeout_ms != 0 && now_ns() < until;) {
+Result<ControlMessage> await_control(int socket, int timeout_ms, std::uint64_t look_ns) {
+  for (const std::uint64_t until = now_ns() + look_ns; timeout_ms != 0 && now_ns() < until;) {
     pollfd ready{socket, POLLIN, 0};
     if (poll(&ready, 1, 0) > 0) break;
     sched_yield();

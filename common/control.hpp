@@ -1,8 +1,9 @@
 // One control message over a SOCK_SEQPACKET socket: bytes (see messages.hpp) and file descriptors.
-// The cold path: opening channels, handing out mappings, stopping jobs. Not used per job, but for
-// the one submission of a client that has no more.
+// The cold path: opening channels, handing out mappings, stopping jobs. Not used per job, but by a
+// client that submits one and no more (ask_message.hpp).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,7 +32,9 @@ Result<void> send_control(int socket, std::string_view text, std::span<const int
 Result<std::optional<ControlMessage>> receive_control(int socket,
                                                       std::vector<UniqueFd>* refused = nullptr);
 
-// Waits until a message comes; Errc::timeout after `timeout_ms` (-1: never).
-Result<ControlMessage> await_control(int socket, int timeout_ms);
+// Waits until a message comes; Errc::timeout after `timeout_ms` (-1: never). It looks for one for
+// `look_ns` before it sleeps: most answers are a few microseconds of work away, and to sleep and be
+// woken on another processor takes longer than that.
+Result<ControlMessage> await_control(int socket, int timeout_ms, std::uint64_t look_ns = 100'000);
 
 }  // namespace jobring

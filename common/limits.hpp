@@ -14,15 +14,15 @@ inline constexpr std::size_t kCacheLine = 64;  // bytes; x86-64 and most AArch64
 // pool_page.hpp, job_note.hpp or channel_layout.hpp, increment this.
 inline constexpr std::uint32_t kShmVersion = 6;
 // Control-message format version (common/control.hpp).
-inline constexpr std::uint32_t kControlVersion = 3;
+inline constexpr std::uint32_t kControlVersion = 4;
 
 // A slot's place is a 16-bit index in ring words.
 inline constexpr std::uint32_t kSlotsMax = 1u << 15;
 inline constexpr std::uint32_t kPriorities = 3;
 inline constexpr std::uint32_t kBatchMax = 32;  // jobs one worker claims at once, at most
 
-// One worker, or one lane of a thread pool's, is one bit in the sleepers' bitmap and one descriptor in the open-channel reply
-// (SCM_RIGHTS carries at most 253).
+// One worker, or one lane of a thread pool's, is one bit in the sleepers' bitmap and one descriptor
+// in the open-channel reply (SCM_RIGHTS carries at most 253).
 inline constexpr std::uint32_t kWorkersMax = 128;
 inline constexpr std::uint32_t kOwnerBits = 12;
 inline constexpr std::uint32_t kSupervisorOwner =

@@ -4,7 +4,6 @@
 #include <tuple>
 #include <type_traits>
 
-#include "common/ask_message.hpp"
 #include "common/excerpt.hpp"
 
 namespace jobring {
@@ -64,7 +63,7 @@ JOBRING_MESSAGE(RegistryStart, "registry",
 JOBRING_MESSAGE(KeeperStart, "keeper",
                 F(state_dir) F(request_max) F(reply_max) F(ageing) F(keep_ms) F(output_max)
                     F(outputs_max) F(tail) F(flush_ms) F(lost_limit) F(window) F(events) F(jobs_max)
-                        F(jobs_per_user) F(pools))
+                        F(jobs_per_user) F(pools) F(ask_socket) F(users) F(groups))
 JOBRING_MESSAGE(KeptChannels, "kept", F(channels) F(last))
 JOBRING_MESSAGE(LiveSessions, "sessions", F(sessions) F(last))
 
@@ -122,76 +121,33 @@ void from_json(const Json& json, T& part) {
 
 namespace {
 
-// Those that are no JSON, and what they are instead.
-AskMessage framed(const AskRequest& m) {
-  return {.version = m.version, .bytes = m.request};
-}
-AskMessage framed(const AskReply& m) {
-  return {.bytes = m.answer};
-}
-AskMessage framed(const KeeperAsked& m) {
-  return {.uid = m.uid, .gid = m.gid, .again = m.again, .id = m.id, .bytes = m.request};
-}
-AskMessage framed(const KeeperAnswered& m) {
-  return {.id = m.id, .bytes = m.answer};
-}
-template <class T>
-concept Framed = requires(const T& m) {
-  framed(m);
-};
-
-AskRequest unframed(const AskMessage& m, std::type_identity<ClientRequest>) {
-  return {m.version, std::string(m.bytes)};
-}
-AskReply unframed(const AskMessage& m, std::type_identity<ClientReply>) {
-  return {std::string(m.bytes)};
-}
-KeeperAsked unframed(const AskMessage& m, std::type_identity<WorkerOrder>) {
-  return {m.id, m.uid, m.gid, m.again, std::string(m.bytes)};
-}
-KeeperAnswered unframed(const AskMessage& m, std::type_identity<WorkerReport>) {
-  return {m.id, std::string(m.bytes)};
-}
-
-template <Framed Message>
-std::string encode_one(const Message& m) {
-  return encode(framed(m));
-}
-
-template <class Message>
-std::string encode_one(const Message& m) {
-  Json json;
-  json["op"] = Fields<Message>::op;
-  Fields<Message>::each(m, [&](const char* name, const auto& value) { json[name] = value; });
-  // Text from users (names) may not be UTF-8: replace what is not, rather than throw.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 template <class Variant>
 std::string encode_any(const Variant& message) {
-  return std::visit([](const auto& m) { return encode_one(m); }, message);
+  return std::visit(
+      [](const auto& m) {
+        using Message = std::decay_t<decltype(m)>;
+        Json json;
+        json["op"] = Fields<Message>::op;
+        Fields<Message>::each(m, [&](const char* name, const auto& value) { json[name] = value; });
+        // Text from users (names) may not be UTF-8: replace what is not, rather than throw.
+        return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+      },
+      message);
 }
 
 template <class Message, class Variant>
 bool try_decode(const Json& json, const std::string& op, Variant& out) {
-  if constexpr (Framed<Message>) {
-    return false;
-  } else {
-    if (op != Fields<Message>::op) return false;
-    Message message;
-    read_fields(json, message);
-    out = std::move(message);
-    return true;
-  }
+  if (op != Fields<Message>::op) return false;
+  Message message;
+  read_fields(json, message);
+  out = std::move(message);
+  return true;
 }
 
 template <class... Messages>
 Result<std::variant<Messages...>> decode_any(std::string_view text,
                                              std::type_identity<std::variant<Messages...>>) {
-  using Variant = std::variant<Messages...>;
-  if (const auto ask = decode_ask(text))
-    return Variant(unframed(*ask, std::type_identity<Variant>()));
-  Variant message;
+  std::variant<Messages...> message;
   try {
     const Json json = Json::parse(text);
     const std::string op = json.at("op").get<std::string>();

@@ -12,10 +12,6 @@
 //     │── kill job ──────────────────────►│── stop job ───────────────────────►│
 //     │── close ─────────────────────────►│── closed ─────────────────────────►│
 //     │                                   │◄───────────────────── unmapped ────│
-//     │── ask ───────────────────────────►│── asked (keeper) ─────────────────►│
-//     │◄── answer ────────────────────────│◄───────────────────── answered ────│
-//
-// The last four are no JSON (ask_message.hpp): they are one submission's way there and back.
 #pragma once
 
 #include <cstdint>
@@ -61,14 +57,8 @@ struct PingRequest {
   std::string pool{};
 };
 struct StatusRequest {};
-// One request to the keeper, without a channel. The answer comes when the keeper gives it; until
-// then the client asks nothing more.
-struct AskRequest {
-  std::uint32_t version = 0;
-  std::string request;  // keeper/messages.hpp; kAskMost bytes at most
-};
 using ClientRequest =
-    std::variant<OpenRequest, CloseRequest, KillRequest, PingRequest, StatusRequest, AskRequest>;
+    std::variant<OpenRequest, CloseRequest, KillRequest, PingRequest, StatusRequest>;
 
 // ---- supervisor → client
 
@@ -98,10 +88,7 @@ struct ErrorReply {
   std::string where;
   std::string hint;
 };
-struct AskReply {
-  std::string answer;
-};
-using ClientReply = std::variant<OpenReply, PongReply, StatusReply, ErrorReply, AskReply>;
+using ClientReply = std::variant<OpenReply, PongReply, StatusReply, ErrorReply>;
 
 // ---- worker → supervisor
 //
@@ -133,13 +120,8 @@ struct ChannelBroken {
   std::uint32_t channel = 0;
   std::string reason;
 };
-// Of the keeper, to a KeeperAsked.
-struct KeeperAnswered {
-  std::uint64_t id = 0;
-  std::string answer;
-};
-using WorkerReport = std::variant<WorkerHello, WorkerFailed, MapRequest, StdioRequest, Unmapped,
-                                  ChannelBroken, KeeperAnswered>;
+using WorkerReport =
+    std::variant<WorkerHello, WorkerFailed, MapRequest, StdioRequest, Unmapped, ChannelBroken>;
 
 // ---- supervisor → worker
 
@@ -257,6 +239,9 @@ struct KeeperStart {
   std::uint64_t jobs_max = 0;     // that wait; 0: no limit
   std::uint64_t jobs_per_user = 0;
   std::vector<KeeperPool> pools{};
+  std::string ask_socket{};  // to listen on (ask_message.hpp); empty: nowhere
+  // Who may connect beside root and the daemon's user.
+  std::vector<std::uint32_t> users{}, groups{};
 };
 // A kept channel (OpenRequest::kept) by what it is asked for with.
 struct KeptName {
@@ -278,16 +263,9 @@ struct LiveSessions {
   std::vector<std::uint64_t> sessions;
   bool last = false;
 };
-// To the keeper: a client's AskRequest.
-struct KeeperAsked {
-  std::uint64_t id = 0;  // never used again while the supervisor lives, nor that of a session
-  std::uint32_t uid = 0, gid = 0;
-  bool again = false;  // a dead keeper had it
-  std::string request;
-};
-using WorkerOrder = std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed,
-                                 StopJob, StopChannel, Drain, RegistryStart, KeeperStart,
-                                 KeptChannels, LiveSessions, KeeperAsked>;
+using WorkerOrder =
+    std::variant<Welcome, DoorbellAdded, ChannelMapped, StdioReply, ChannelClosed, StopJob,
+                 StopChannel, Drain, RegistryStart, KeeperStart, KeptChannels, LiveSessions>;
 
 std::string encode(const ClientRequest& message);
 std::string encode(const ClientReply& message);

@@ -34,8 +34,8 @@ struct BasicWorkerEntry {
   SharedField<std::uint32_t> job_slot;
   SharedField<std::uint64_t> job_generation;  // of its RUNNING word
   SharedField<std::uint64_t> job_started_ns;  // CLOCK_MONOTONIC
-  // job_generation of the job that was over its time and did not stop, for which the worker is about
-  // to end its process; else 0.
+  // job_generation of the job that was over its time and did not stop, for which the worker is
+  // about to end its process; else 0.
   SharedField<std::uint64_t> timed_out;
 
   // A list of hints: who follows one looks at the slot's state word.

@@ -20,7 +20,7 @@ bool parse_id(const std::string& text, Id& id) {
 }  // namespace
 
 Result<Access> Access::from_config(const Config& config) {
-  Access access;
+  Access access({}, {});
   for (const std::string& name : config.users) {
     uid_t uid;
     if (!parse_id(name, uid)) {

@@ -15,16 +15,9 @@
 #include "common/result.hpp"
 #include "common/segment.hpp"
 #include "common/unique_fd.hpp"
+#include "daemon/peer.hpp"
 
 namespace jobring {
-
-// Who is at the other end of a control socket, as the kernel says.
-struct Peer {
-  pid_t pid = 0;
-  uid_t uid = 0;
-  gid_t gid = 0;
-  std::vector<gid_t> groups{};  // supplementary
-};
 
 struct Channel {
   std::uint32_t id = 0;  // doorbell * kChannelsPerDoorbell + ready_bit

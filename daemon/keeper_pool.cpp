@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "common/ask_message.hpp"
 #include "common/keeper_pool.hpp"
 #include "daemon/log.hpp"
 
@@ -20,7 +21,7 @@ std::uint64_t milliseconds(std::chrono::nanoseconds d) {
   return std::uint64_t(std::chrono::ceil<std::chrono::milliseconds>(d).count());
 }
 
-KeeperStart start_of(const Config& config, const StateDir& state_dir) {
+KeeperStart start_of(const Config& config, const StateDir& state_dir, const KeeperHost& host) {
   const KeeperSettings& settings = config.keeper;
   KeeperStart start;
   start.state_dir = state_dir.path();
@@ -41,6 +42,9 @@ KeeperStart start_of(const Config& config, const StateDir& state_dir) {
     start.pools.push_back({pool.name, pool.lanes(), std::bit_ceil(pool.slots), pool.max_payload,
                            pool.max_result, pool.rate});
   }
+  if (!host.socket.empty()) start.ask_socket = ask_socket_of(host.socket);
+  start.users = host.users;
+  start.groups = host.groups;
   return start;
 }
 
@@ -99,8 +103,8 @@ PoolConfig keeper_pool(const KeeperSettings& settings) {
 
 std::unique_ptr<ServiceKind> keeper_service(const Config& config, const StateDir& state_dir,
                                             KeeperHost host) {
-  return std::make_unique<KeeperService>(start_of(config, state_dir), state_dir.lives(),
-                                         std::move(host));
+  KeeperStart start = start_of(config, state_dir, host);
+  return std::make_unique<KeeperService>(std::move(start), state_dir.lives(), std::move(host));
 }
 
 Result<std::string> keeper_state_dir(const KeeperSettings& settings, bool is_private) {

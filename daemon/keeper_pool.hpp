@@ -26,6 +26,10 @@ struct KeeperHost {
   // socket.
   std::function<Result<UniqueFd>(pid_t keeper)> open_session;
   std::function<std::vector<KeptName>()> kept_channels;
+  // Where the daemon listens (empty: nowhere), and who may connect beside root and its own user.
+  std::string socket{};
+  std::vector<uid_t> users{};
+  std::vector<gid_t> groups{};
 };
 // The state directory is locked, and outlives the service.
 std::unique_ptr<ServiceKind> keeper_service(const Config& config, const StateDir& state_dir,

@@ -8,10 +8,15 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
+
+#include "common/ask_message.hpp"
 
 namespace jobring {
 
-Result<Listener> Listener::bind(const std::string& path, bool open_to_all) {
+namespace {
+
+Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) {
@@ -22,6 +27,28 @@ Result<Listener> Listener::bind(const std::string& path, bool open_to_all) {
         {}};
   }
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+}  // namespace
+
+Result<UniqueFd> listen_at(const std::string& path, bool open_to_all) {
+  const auto address = address_of(path);
+  if (!address) return address.error();
+  UniqueFd listening(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listening) return system_error("socket");
+  const mode_t old = umask(0177);  // nobody gets in before the mode is right
+  const int bound =
+      ::bind(listening.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
+  umask(old);
+  if (bound != 0) return system_error("bind", path);
+  if (open_to_all && chmod(path.c_str(), 0666) != 0) return system_error("chmod", path);
+  if (listen(listening.get(), 512) != 0) return system_error("listen", path);
+  return listening;
+}
+
+Result<Listener> Listener::bind(const std::string& path, bool open_to_all) {
+  if (const auto fits = address_of(path); !fits) return fits.error();
   const std::size_t slash = path.rfind('/');
   if (slash != std::string::npos && slash > 0) {
     const std::string directory = path.substr(0, slash);
@@ -63,22 +90,17 @@ Result<Listener> Listener::bind(const std::string& path, bool open_to_all) {
                    "move it, or choose another \"socket\""};
     if (unlink(path.c_str()) != 0) return system_error("remove the socket of a dead daemon", path);
   }
-  listener.socket_.reset(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener.socket_) return system_error("socket");
-  const mode_t old = umask(0177);  // nobody gets in before the mode is right
-  const int bound =
-      ::bind(listener.socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
-  umask(old);
-  if (bound != 0) return system_error("bind", path);
+  auto listening = listen_at(path, open_to_all);
+  if (!listening) return listening.error();
+  listener.socket_ = std::move(*listening);
   listener.path_ = path;
-  if (open_to_all && chmod(path.c_str(), 0666) != 0) return system_error("chmod", path);
-  if (listen(listener.socket_.get(), 512) != 0) return system_error("listen", path);
   return listener;
 }
 
 Listener::~Listener() {
   if (path_.empty() || !socket_) return;
   unlink(path_.c_str());
+  unlink(ask_socket_of(path_).c_str());
   // While we still hold the lock, so that nobody can have taken it on this name.
   unlink((path_ + ".lock").c_str());
 }

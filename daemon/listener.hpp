@@ -8,9 +8,13 @@
 
 namespace jobring {
 
+// Listens at `path`, where there is nothing. `open_to_all`: mode 0666 instead of 0600. Does not
+// block.
+Result<UniqueFd> listen_at(const std::string& path, bool open_to_all);
+
 // Binds and listens. A lock file beside the socket decides who owns it: a second daemon gets an
 // error that names the first; a socket that a dead daemon left behind is replaced. Unlinks both
-// when destroyed.
+// when destroyed, and its keeper's (ask_message.hpp).
 class Listener {
  public:
   // `open_to_all`: mode 0666 instead of 0600. Makes the socket's directory (not its parents) if it

@@ -17,9 +17,14 @@ namespace {
 
 // Between the end of its control socket and its death a worker needs no longer.
 constexpr std::chrono::milliseconds kHangupGrace{100};
-// Bytes of orders that a worker has not read, as the kernel counts them: with more it gets nothing
-// that can wait.
+// Bytes of orders that a worker has not read, as the kernel counts them: with more nothing is
+// offered to it.
 constexpr int kUnreadMost = 16 << 10;
+
+int unread_bytes(int socket) {
+  int bytes = 0;
+  return ioctl(socket, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
 
 std::uint32_t milliseconds(std::chrono::nanoseconds d) {
   return std::uint32_t(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
@@ -170,7 +175,6 @@ void Pool::handle(Worker& worker, const WorkerHello& hello) {
   log::debug(title(worker) + ": ready with " + std::to_string(hello.handlers.size()) + " handlers");
   if (!broken_reason_.empty()) mend();
   if (draining_ || drain_told_) send(worker, Drain{});
-  if (service_) send_asks();
 }
 
 void Pool::handle(Worker& worker, const WorkerFailed& failed) {
@@ -225,7 +229,8 @@ void Pool::offer_to_sleeper(std::uint32_t id) {
     for (std::uint32_t l = 0; l < worker->lanes.size(); ++l) {
       const std::uint32_t index = worker->lanes[l].index;
       if ((page().sleeping[index / 64].load() >> (index % 64) & 1) == 0) continue;
-      if (!reads_orders(*worker)) continue;
+      // An offer is nothing that must be sent: it may not be what fills the worker's socket.
+      if (unread_bytes(worker->process.control.get()) > kUnreadMost) continue;
       send_channel(*worker, l, channel, false);
       return;
     }
@@ -264,13 +269,6 @@ void Pool::send(Worker& worker, const WorkerOrder& order, std::span<const int> f
     log::error(title(worker) + ": does not read its orders; killing it");
     kill(worker.process.pid, SIGKILL);
   }
-}
-
-// What can wait may not be what fills the worker's socket: it would be killed for an order that has
-// no room (send()).
-bool Pool::reads_orders(const Worker& worker) {
-  int unread = 0;
-  return ioctl(worker.process.control.get(), SIOCOUTQ, &unread) != 0 || unread <= kUnreadMost;
 }
 
 void Pool::send_doorbell(Worker& worker, const DoorbellSet& set) {

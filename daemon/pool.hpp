@@ -17,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -156,13 +155,6 @@ class Pool {
   void drain_service();
   void end_service();
 
-  // A request to a service that needs no channel. `done` is called with the answer, or why there
-  // will be none, at most once and not before ask() has returned; not after forget_ask() of the
-  // number that it returns.
-  using AskDone = std::function<void(Result<AskReply> answer)>;
-  std::uint64_t ask(const Peer& peer, std::string request, AskDone done);
-  void forget_ask(std::uint64_t id);
-
   // Kept channels that are open, by user.
   std::vector<KeptName> kept_channels() const;
 
@@ -186,7 +178,6 @@ class Pool {
   void handle(Worker& worker, const StdioRequest& request);
   void handle(Worker& worker, const Unmapped& unmapped);
   void handle(Worker& worker, const ChannelBroken& broken);
-  void handle(Worker& worker, const KeeperAnswered& answer);
   void on_output(Worker& worker);
   void on_death(Worker& worker);
   void on_hangup(Worker& worker);
@@ -207,17 +198,12 @@ class Pool {
   bool has_waiting_jobs() const;
   Death describe_death(const Worker& worker) const;
   void send(Worker& worker, const WorkerOrder& order, std::span<const int> fds = {});
-  static bool reads_orders(const Worker& worker);
   void send_channel(Worker& worker, std::uint32_t lane, Channel& channel, bool with_stdio);
   void send_doorbell(Worker& worker, const DoorbellSet& set);
   void stop_running(Channel& channel, std::uint32_t slot, StateWord running, int signal);
   void start_service(Worker& worker);
   void cancel_request(const Channel& channel, std::uint32_t slot, StateWord running);
   void send_cancellations();
-  void send_asks();
-  void take_last_answers(Worker& worker);
-  void ask_again();
-  void refuse_asks(const Error& why);
   void rearm_all();
   void shut_channel(Channel& channel);
   void break_kept(Channel& channel);
@@ -246,13 +232,7 @@ class Pool {
   // Requests that the service is to cancel, as soon as it reads its orders: by channel and slot,
   // so that no client can make this long.
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> cancellations_;
-  struct Ask {
-    KeeperAsked order;
-    AskDone done;
-  };
-  std::map<std::uint64_t, Ask> asks_;    // that are not answered
-  std::set<std::uint64_t> unsent_asks_;  // those that the process does not have
-  EventLoop::Handle cancel_timer_, end_timer_, ask_timer_;
+  EventLoop::Handle cancel_timer_, end_timer_;
   std::uint64_t last_session_ = 0;
   UniqueFd page_segment_, page_read_only_;
   Mapping page_mapping_;

@@ -24,7 +24,6 @@ constexpr int kExitConfig = 78;
 void Pool::on_death(Worker& worker) {
   rusage used{};
   if (wait4(worker.process.pid, &worker.wait_status, WNOHANG, &used) != worker.process.pid) return;
-  if (service_) take_last_answers(worker);
   worker.max_rss = std::uint64_t(used.ru_maxrss) << 10;
   worker.death_watch.reset();
   worker.hangup_timer.reset();
@@ -187,10 +186,7 @@ void Pool::settle(Worker& worker) {
       log::warning(line);
     }
   }
-  if (service_) {
-    service_->died(page());
-    ask_again();
-  }
+  if (service_) service_->died(page());
   for (Lane& lane : worker.lanes) {
     clear_worker(page(), lane.index);
     page().worker(lane.index).jobs.set(0);
@@ -280,7 +276,6 @@ void Pool::update_broken(const std::string& reason) {
       fail_waiting(channel->view, "pool " + config_.name + " is not running: " + reason);
     channel->ring_client();
   }
-  refuse_asks(*refusal());
 }
 
 void Pool::mend() {

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "common/control.hpp"
-#include "common/keeper_pool.hpp"
 #include "daemon/log.hpp"
 #include "daemon/pool.hpp"
 
@@ -33,8 +32,6 @@ Session::Session(UniqueFd socket, Peer peer, Host host, bool keeper)
 }
 
 Session::~Session() {
-  if (Pool* keeper = asked_ != 0 ? host_.find_pool(kKeeperPool) : nullptr)
-    keeper->forget_ask(asked_);
   for (const auto& [pool, channel] : channels_) {
     Pool* p = host_.find_pool(pool);
     if (p == nullptr) continue;
@@ -112,32 +109,14 @@ void Session::refuse(const Error& error) {
   reply(to_reply(error));
 }
 
-bool Session::same_version(std::uint32_t version) {
-  if (version == kControlVersion) return true;
-  disconnect({Errc::protocol,
-              "the client speaks control version " + std::to_string(version) +
-                  ", this daemon speaks " + std::to_string(kControlVersion),
-              {},
-              "install both from one release"});
-  return false;
-}
-
-// One at a time: so what a client has us keep is bounded.
-void Session::handle(AskRequest& request) {
-  if (!same_version(request.version)) return;
-  if (asked_ != 0) return disconnect({Errc::protocol, "asks before it has its answer", {}, {}});
-  auto keeper = host_.pool_to_open(kKeeperPool);
-  if (!keeper) return refuse(keeper.error());
-  if (const auto refusal = (*keeper)->refusal()) return refuse(*refusal);
-  asked_ = (*keeper)->ask(peer_, std::move(request.request), [this](Result<AskReply> answer) {
-    asked_ = 0;
-    if (!answer) return refuse(answer.error());
-    reply(std::move(*answer));
-  });
-}
-
 void Session::handle(OpenRequest& request, std::vector<ForeignFd> fds) {
-  if (!same_version(request.version)) return;
+  if (request.version != kControlVersion) {
+    return disconnect({Errc::protocol,
+                       "the client speaks control version " + std::to_string(request.version) +
+                           ", this daemon speaks " + std::to_string(kControlVersion),
+                       {},
+                       "install both from one release"});
+  }
   if (fds.size() != (request.pass_stdio ? 3u : 0u)) {
     return disconnect({Errc::protocol,
                        "an open request came with " + std::to_string(fds.size()) + " descriptors",

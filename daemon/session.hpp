@@ -52,11 +52,9 @@ class Session {
   void handle(const KillRequest& request);
   void handle(const PingRequest& request);
   void handle(const StatusRequest&);
-  void handle(AskRequest& request);
   std::vector<ForeignFd> foreign(std::vector<UniqueFd> fds) const;
   bool reply(const ClientReply& message, std::span<const int> fds = {});
   void refuse(const Error& error);
-  bool same_version(std::uint32_t version);  // of the protocol; if not, it is over
   void end();
 
   UniqueFd socket_;
@@ -66,7 +64,6 @@ class Session {
   const bool keeper_;
   std::set<std::pair<std::string, std::uint32_t>> channels_;  // pool, channel id
   std::set<std::pair<std::string, std::uint32_t>> kept_;      // those of them that outlive us
-  std::uint64_t asked_ = 0;  // of the keeper, and not answered; 0: nothing
   bool over_ = false;
 };
 

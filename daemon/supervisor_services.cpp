@@ -89,6 +89,11 @@ Result<Pool*> Supervisor::start_keeper() {
                     }
                     return names;
                   }};
+  if (listener_) {
+    host.socket = listener_->path();
+    host.users = access_->users();
+    host.groups = access_->groups();
+  }
   auto pool =
       std::make_unique<Pool>(keeper_pool(config_.keeper), std::vector<std::string>{*program},
                              pool_host(), keeper_service(config_, *state_dir_, std::move(host)));

@@ -12,13 +12,6 @@ namespace {
   throw Exception(exit_status(Errc::usage), to_string(Errc::usage), line);
 }
 
-ConnectOptions existing_at(const std::string& socket) {
-  ConnectOptions options;
-  options.daemon = ConnectOptions::Daemon::existing;
-  options.socket = socket;
-  return options;
-}
-
 }  // namespace
 
 void AnyDaemon::add_to(Options& options) {
@@ -44,6 +37,13 @@ ConnectOptions AnyDaemon::resolve() const {
 
 std::string default_socket() {
   return default_socket_path([](const char* name) -> const char* { return std::getenv(name); });
+}
+
+ConnectOptions existing_at(const std::string& socket) {
+  ConnectOptions options;
+  options.daemon = ConnectOptions::Daemon::existing;
+  options.socket = socket;
+  return options;
 }
 
 Client connect_existing(const std::string& socket) {

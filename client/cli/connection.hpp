@@ -24,6 +24,7 @@ struct AnyDaemon {
 // For verbs that ask a lasting daemon: status, ping, stop. Throws Exception(no_daemon) that says
 // where none listens, and how to start one.
 Client connect_existing(const std::string& socket);
+ConnectOptions existing_at(const std::string& socket);
 // The socket that a daemon of this user is looked for at, without --socket.
 std::string default_socket();
 

@@ -1,20 +1,16 @@
 // A submission by who asks the daemon for nothing else.
 #pragma once
 
-#include <optional>
+#include <functional>
 
 #include <jobring/durable.hpp>
 
-namespace jobring {
+namespace jobring::detail {
 
-class Client;
+// As DurableJobs::submit_all() of one job, but without the channel that a DurableJobs is wherever
+// that can be: its making takes longer than the submission. `where`: the daemon that `connect`
+// connects to, which is called if it takes a channel. Throws as that does.
+SubmitAnswer submit_alone(const ConnectOptions& where, const DurableJob& job,
+                          const std::function<Client()>& connect);
 
-namespace detail {
-
-// As DurableJobs::submit_all() of one job, without the channel that a DurableJobs is: its making
-// takes longer than the submission. nullopt: the job is too big for that, nothing was done. Throws
-// as that does.
-std::optional<SubmitAnswer> submit_alone(Client& client, const DurableJob& job);
-
-}  // namespace detail
-}  // namespace jobring
+}  // namespace jobring::detail

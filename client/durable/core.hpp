@@ -70,7 +70,6 @@ class DurableCore : public std::enable_shared_from_this<DurableCore> {
   explicit DurableCore(Pool pool);
   ~DurableCore();
 
-  static ClientCore& connection_of(Client& client) { return *client.core_; }
   static DurableJobs jobs(std::shared_ptr<DurableCore> core) {
     return DurableJobs(std::move(core));
   }

@@ -245,7 +245,8 @@ const std::vector<Key<Config>>& daemon_keys() {
       key("socket", &Config::socket, path("/run/jobring/socket"),
           "The control socket, at most " + std::to_string(kSocketPathMax) +
               " bytes. Empty: $JOBRING_SOCKET, else $XDG_RUNTIME_DIR/jobring/socket, else "
-              "/run/jobring/socket."),
+              "/run/jobring/socket. Single submissions have a socket beside it, of the same name "
+              "with .submit behind it."),
       key("users", &Config::users, names_or_ids({"alice", "bob"}),
           "Who may connect beside root and the daemon's own user: names or numeric ids.",
           "[\"alice\", 1000]"),

@@ -27,7 +27,9 @@ inline constexpr const char* kKeeperHandler = "keeper";
 // Below each: the fields of the request that it uses, and of the reply.
 enum class Op : std::uint8_t {
   // jobs: in one turn, all of them or none; each with an answer of its own (a unique key that is
-  // taken does not stop the others).
+  // taken does not stop the others). number: if not 0, of at most 64 KiB, a random number of the
+  // sender's that names the request wherever it comes from; flags: kAskedBefore: it may have come
+  // before, and then its answer is what was said to it by the keeper that has died since.
   //   → payload: encode_submitted(), acknowledged as the strongest durability among them asks
   submit = 1,
   // which, verb, edit; signal: what running jobs get that are cancelled, 0: TERM. flags: kDryRun.
@@ -92,6 +94,7 @@ enum RequestFlags : std::uint16_t {
   kFollow = 16,
   kReplace = 32,
   kResult = 64,  // with a long result
+  kAskedBefore = 128,
 };
 enum ReplyFlags : std::uint16_t {
   kEnd = 1,

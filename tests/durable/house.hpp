@@ -36,6 +36,10 @@ class DurableHouse {
     daemon->wait_end();
     daemon.reset();
   }
+  // How its daemon is found.
+  ConnectOptions where() const {
+    return {.daemon = ConnectOptions::Daemon::existing, .socket = daemon->socket()};
+  }
   // The keeper's process; 0 if there is none at the moment.
   pid_t keeper() const;
 

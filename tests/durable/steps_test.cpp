@@ -30,7 +30,7 @@ constexpr std::int64_t kMinute = 60'000;  // ms
 class Rounds {
  public:
   Rounds(DurableHouse& house, Fate& fate)
-      : fate_(fate), client_(house.daemon->connect()), jobs_(client_) {
+      : house_(house), fate_(fate), client_(house.daemon->connect()), jobs_(client_) {
     CronSpec cron;
     cron.name = "each minute";
     cron.schedule = "* * * * *";
@@ -82,10 +82,10 @@ class Rounds {
     // Asked without a channel.
     for (int i = 0; i < 4; ++i) {
       const DurableJob alone = note("alone" + std::to_string(i));
-      const auto answer = detail::submit_alone(client_, alone);
-      REQUIRE(answer);
-      REQUIRE(answer->status == SubmitAnswer::Status::stored);
-      expect(answer->id, alone, JobState::succeeded);
+      const SubmitAnswer answer =
+          detail::submit_alone(house_.where(), alone, [&] { return house_.daemon->connect(); });
+      REQUIRE(answer.status == SubmitAnswer::Status::stored);
+      expect(answer.id, alone, JobState::succeeded);
     }
     DurableJob job = note("after");
     job.options.after = {{.on = single}};
@@ -196,6 +196,7 @@ class Rounds {
     REQUIRE(eventually([&] { return count("tick") >= round_; }, 60s));
   }
 
+  DurableHouse& house_;
   Fate& fate_;
   TempDir notes_;
   Client client_;

@@ -1,4 +1,7 @@
 // Lists, selections and the verbs that change jobs, through a real daemon.
+#include <set>
+#include <sstream>
+
 #include "tests/durable_cli/shell.hpp"
 
 using namespace jobring::test;
@@ -208,6 +211,40 @@ TEST_CASE("events tell what happened and what happens") {
   }));
   CHECK(read_file(out).find("\tdead\t") != std::string::npos);
   CHECK_EQ(wait_exit(follower), 0);
+}
+
+TEST_CASE("events are chosen as jobs are") {
+  const Keeping jobring;
+  const std::string red = jobring.submit({"--tag", "red", "--hold", "true"});
+  const std::string array = jobring.submit({"--array", "1-3", "--hold", "true"});
+  const std::string last = jobring.submit({"--tag", "blue", "--hold", "true"});
+  using Ids = std::set<std::string>;
+  const auto of = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"events", "--json"});
+    const Said said = jobring(words);
+    CHECK_EQ(said.status, 0);
+    Ids ids;
+    std::istringstream lines(said.out);
+    for (std::string line; std::getline(lines, line);)
+      ids.insert(std::to_string(Json::parse(line)["id"].get<long>()));
+    return ids;
+  };
+  const auto plus = [&](int n) { return std::to_string(std::stol(array) + n); };
+  CHECK(of({}) == Ids{red, plus(1), plus(2), plus(3), last});
+  CHECK(of({red}) == Ids{red});
+  CHECK(of({"last"}) == Ids{last});
+  CHECK(of({plus(2) + "-" + last}) == Ids{plus(2), plus(3), last});
+  CHECK(of({array}) == Ids{plus(1), plus(2), plus(3)});
+  CHECK(of({"--group", array, "--state", "held"}) == Ids{plus(1), plus(2), plus(3)});
+  CHECK(of({"--tag", "red"}) == Ids{red});
+  CHECK(of({"--tag", "blue", "--state", "held"}) == Ids{last});
+  CHECK(of({"--tag", "blue", "--state", "dead"}).empty());
+  CHECK(of({"--tag", "green"}).empty());
+  CHECK(of({"--user", std::to_string(geteuid()), red}) == Ids{red});
+  CHECK(of({"--pool", "none"}).empty());
+  CHECK_EQ(jobring({"events", "--older-than", "1d"}).status, 64);
+  CHECK_EQ(jobring({"events", "word"}).status, 64);
+  CHECK_EQ(jobring({"events", "--group", "999"}).status, 65);
 }
 
 TEST_CASE("jobs are exported as lines that people can read and come back as they were") {

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <set>
+#include <thread>
 
 #include "tests/futures/support.hpp"
 
@@ -92,12 +93,28 @@ TEST_CASE("no input is taken before somebody asks and none beyond the buffer") {
   results.cancel();
 }
 
+TEST_CASE("a source may wait for the jobs that it has given however quick it was") {
+  Daemon daemon(futures_pool());
+  Pool pool = daemon.connect().pool();
+  int taken = 0;
+  Results results = pool.map_unordered("echo", [&]() -> std::optional<std::string> {
+    if (taken == 40) return {};
+    if (taken % 10 == 9) CHECK(eventually([&] { return pool_number(daemon, "jobs") == taken; }));
+    return std::to_string(taken++);
+  });
+  int given = 0;
+  while (results.next()) ++given;
+  CHECK(given == 40);
+}
+
 TEST_CASE("a map gives a result that is there before it asks a slow source for more") {
   Daemon daemon(futures_pool());
   Pool pool = daemon.connect().pool();
   int taken = 0;
   Results results = pool.map_unordered("echo", [&]() -> std::optional<std::string> {
-    // A slow source: each input comes when the workers have done all those before.
+    // A slow source: each input comes when the workers have done all those before, and a while
+    // after that.
+    std::this_thread::sleep_for(1ms);
     CHECK(eventually([&] { return pool_number(daemon, "jobs") == taken; }));
     return std::to_string(taken++);
   });

@@ -103,10 +103,6 @@ std::vector<std::string> fuzz::seeds() {
   add(0, encode(ClientRequest(KillRequest{"default", 1, 2, 3, 15})));
   add(0, encode(ClientRequest(PingRequest{})));
   add(0, encode(ClientRequest(StatusRequest{})));
-  add(0, encode(ClientRequest(AskRequest{kControlVersion, "request"})));
-  add(1, encode(ClientReply(AskReply{"answer"})));
-  add(2, encode(WorkerReport(KeeperAnswered{5, "answer"})));
-  add(3, encode(WorkerOrder(KeeperAsked{5, 1, 2, true, "request"})));
   add(0, std::string(300, '[') + std::string(300, ']'));
   add(1, encode(ClientReply(OpenReply{1, 1, 8, 64, 64, 0, 0, 2})));
   add(1, encode(ClientReply(PongReply{"1", 2, 3})));

@@ -74,7 +74,7 @@ int tell_answer(const SubmitFlags& flags, const DurableJob& job, const SubmitAns
   return refusal_status(answer.status);
 }
 
-int submit_one(const SubmitFlags& flags, DurableJobs jobs, const DurableJob& job) {
+int submit_one(const SubmitFlags& flags, DurableJobs& jobs, const DurableJob& job) {
   const SubmitAnswer answer = jobs.submit_all({&job, 1}).at(0);
   const int status = tell_answer(flags, job, answer);
   if (status != 0 || (!flags.wait && !flags.follow)) return status;
@@ -97,11 +97,10 @@ int submit_many(const SubmitFlags& flags, DurableSession& session) {
 // Does not return: taking the connection down in good order would take longer than the rest.
 [[noreturn]] void submit_words(SubmitFlags& flags, std::vector<std::string> words) {
   if (!flags.wait && !flags.follow && flags.wishes.after_none()) {
-    Client client = connect_existing(flags.socket);
     const DurableJob job = flags.work.job(std::move(words), flags.wishes.resolve());
-    const auto answer = detail::submit_alone(client, job);
-    leave(answer ? tell_answer(flags, job, *answer)
-                 : submit_one(flags, DurableJobs(client, DurableSession::kRequests), job));
+    const SubmitAnswer answer = detail::submit_alone(
+        existing_at(flags.socket), job, [&] { return connect_existing(flags.socket); });
+    leave(tell_answer(flags, job, answer));
   }
   DurableSession session(flags.socket);
   const DurableJob job = flags.work.job(std::move(words), flags.wishes.resolve(session.jobs));

@@ -7,12 +7,11 @@
 namespace jobring::keeper {
 namespace {
 
-void put(std::string& to, std::uint64_t session, std::uint32_t slot, std::uint64_t generation,
-         std::string_view answer) {
+void put(std::string& to, const Answered::Name& name, std::string_view answer) {
   Packer p(to);
-  p.number(session);
-  p.number(slot);
-  p.number(generation);
+  p.number(std::get<0>(name));
+  p.number(std::get<1>(name));
+  p.number(std::get<2>(name));
   p.text(answer);
 }
 
@@ -40,13 +39,12 @@ const std::string* Answered::find(const Caller& caller) const {
 }
 
 void Answered::add(const Caller& caller, std::string_view answer) {
-  put(bytes_, caller.session, caller.slot, caller.generation, answer);
+  put(bytes_, name_of(caller), answer);
 }
 
 void Answered::keep(Store& store) {
   if (bytes_.empty() && carried_) return;
-  for (const auto& [name, answer] : earlier_)
-    put(bytes_, std::get<0>(name), std::get<1>(name), std::get<2>(name), answer);
+  for (const auto& [name, answer] : earlier_) put(bytes_, name, answer);
   store.remember(bytes_, earlier_.empty() ? Store::Until::next_turn : Store::Until::replaced);
   bytes_.clear();
 }

@@ -4,7 +4,8 @@
 // Answers are given right after the commit, before the next turn: so only those of one turn can be
 // wanted, and one record, written anew by each turn that answers something, is enough. Those of an
 // earlier life that nobody has asked for yet go along, for a while: the requests of a dead keeper
-// come a few thousand at a time. So the first turn of a life writes them even if it answers nothing.
+// come a few thousand at a time. So the first turn of a life writes them even if it answers
+// nothing.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,9 @@ namespace jobring::keeper {
 
 class Answered {
  public:
+  // Of a request: session, slot, generation.
+  using Name = std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>;
+
   // At the start.
   Result<void> load(Store& store);
   // What a former keeper answered to it; nothing: it was not done.
@@ -32,11 +36,14 @@ class Answered {
   // In a turn: what it answers; after its submissions; and that it was kept.
   void add(const Caller& caller, std::string_view answer);
   void keep(Store& store);
+  // Of a turn in which something is kept that was safe before.
+  Durability level() const { return carried_ ? Durability::none : Durability::synced; }
   void kept() { carried_ = true; }
 
  private:
-  using Name = std::tuple<std::uint64_t, std::uint32_t, std::uint64_t>;
+  // No slot has the number of a request with a key.
   static Name name_of(const Caller& caller) {
+    if (caller.key != 0) return {caller.key, ~std::uint32_t{0}, caller.uid};
     return {caller.session, caller.slot, caller.generation};
   }
   std::map<Name, std::string> earlier_;

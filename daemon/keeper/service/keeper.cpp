@@ -96,7 +96,7 @@ void Keeper::drain() {
   if (feed_.draining()) return;
   feed_.drain();
   // What nobody has begun goes back, for the next daemon.
-  store_->begin(clock_, Durability::none);
+  store_->begin(clock_, answered_.level());
   feed_.begin();
   feed_.finish(*store_);
   feed_.withdraw(*store_, Selector{});
@@ -158,7 +158,7 @@ bool Keeper::turn(Now now) {
 
 bool Keeper::make_turn(Now now) {
   // What the turn has to be safe against.
-  Durability level = feed_.level();
+  Durability level = std::max(feed_.level(), answered_.level());
   for (const Asked& asked : asked_) level = std::max(level, level_of(asked));
   if (!longs_.empty() || cron_.due(clock_.real_ms)) level = Durability::synced;
   if (cron_stale_) {
@@ -227,12 +227,12 @@ bool Keeper::make_turn(Now now) {
 }
 
 void Keeper::after_commit(Now now) {
-  // First of all the workers get what they are to do.
+  // First of all who asks hears of it, then the workers get what they are to do.
+  for (const Said& said : said_) answers_.answer(said.token, said.bytes);
   feed_.kept(*store_, clock_, now.mono_ns);
   tell_changes();
-  for (const Stop& stop : stops_) feed_.stop(stop.id, stop.signal);
-  for (const Said& said : said_) answers_.answer(said.token, said.bytes);
   said_.clear();
+  for (const Stop& stop : stops_) feed_.stop(stop.id, stop.signal);
   for (Wait& wait : after_) waits_.add(std::move(wait));
   after_.clear();
   last_looks_.clear();

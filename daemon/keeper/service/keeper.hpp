@@ -49,7 +49,7 @@ class Keeper {
   Result<void> adopt(std::span<const Feed::Kept> channels);
 
   // `bytes` have to live until the next turn() has returned.
-  void ask(const Caller& caller, std::string_view bytes, Now now);
+  void ask(Caller caller, std::string_view bytes, Now now);
   // The request is to be answered at once, if it waits.
   void cancel(std::uint64_t token);
   void session_ended(std::uint64_t session);

@@ -98,6 +98,7 @@ struct Caller {
   std::uint64_t session = 0;     // the client's channel, never used again
   std::uint32_t slot = 0;        // there
   std::uint64_t generation = 0;  // with which the request was submitted
+  std::uint64_t key = 0;         // by which its sender names the request; 0: by slot and generation
   bool again = false;            // a dead keeper may have done it already
   std::uint32_t uid = 0, gid = 0;
   bool privileged = false;  // root, or the daemon's own user

@@ -81,7 +81,7 @@ Durability Keeper::level_of(const Asked& asked) const {
   return level;
 }
 
-void Keeper::ask(const Caller& caller, std::string_view bytes, Now now) {
+void Keeper::ask(Caller caller, std::string_view bytes, Now now) {
   // A long batch is many times as long when it is decoded: one at a time, when its turn comes.
   const bool later = bytes.size() > kDecodedLater && op_of(bytes) == Op::submit;
   Request request;
@@ -101,6 +101,10 @@ void Keeper::ask(const Caller& caller, std::string_view bytes, Now now) {
   if (reads(request)) {
     clock_ = keeper_clock_.at(now.system);
     return read(caller, request, now);
+  }
+  if (request.op == Op::submit && request.number != 0) {
+    caller.key = request.number;
+    caller.again |= (request.flags & kAskedBefore) != 0;
   }
   if (caller.again) {
     if (const std::string* answered = answered_.find(caller)) {

@@ -28,7 +28,7 @@ constexpr std::uint64_t kOrdersEvery = 1'000'000;
 constexpr std::uint32_t kRequestsMost = 2'048;  // of a turn
 constexpr std::size_t kBytesMost = 16u << 20;   // of their payloads
 constexpr std::size_t kChunk = 256u << 10;      // bytes
-constexpr std::uint64_t kSignalEvent = kControlEvent - 1;
+constexpr std::uint64_t kSignalEvent = kControlEvent - 1, kAskEvent = kControlEvent - 2;
 // Marks the tokens of requests that came without a channel.
 constexpr std::uint64_t kAskedToken = std::uint64_t{1} << 63;
 
@@ -38,17 +38,20 @@ UniqueFd epoll_of(OrderLink& link) {
   return std::move(*epoll);
 }
 
+bool watch(int epoll, int fd, std::uint64_t which) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = which;
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
 // main() has blocked it.
 UniqueFd watch_sigterm(OrderLink& link, int epoll) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kSignalEvent;
-  if (!fd || epoll_ctl(epoll, EPOLL_CTL_ADD, fd.get(), &event) != 0)
-    cannot_start(link, system_error("signalfd"));
+  if (!fd || !watch(epoll, fd.get(), kSignalEvent)) cannot_start(link, system_error("signalfd"));
   return fd;
 }
 
@@ -136,6 +139,9 @@ Service::Service(WorkerProcess& process, OrderLink& link, const Seams& seams)
   // Nothing is kept for a client that is gone, so which ones live makes no difference.
   while (!std::get<LiveSessions>(link_.await<LiveSessions>().message).last) {
   }
+  asks_ = std::make_unique<AskSocket>(start);
+  if (asks_->fd() >= 0 && !watch(epoll_.get(), asks_->fd(), kAskEvent))
+    cannot_start(link_, system_error("epoll_ctl"));
   link_.report(WorkerHello{kControlVersion, {kKeeperHandler}});
 }
 
@@ -194,16 +200,14 @@ void Service::take(WorkerChannel& channel, const Claim& claim) {
   keeper_->ask(caller, {bytes, taken->size}, moment_);
 }
 
-// One that came without a channel: the number of its ask names it, in a token of no slot.
-void Service::take(const KeeperAsked& asked) {
+// One that came without a channel: its number stands in a token of no slot.
+void Service::take(const AskSocket::Asked& asked) {
   char* const bytes = room(asked.request.size());
   std::memcpy(bytes, asked.request.data(), asked.request.size());
   gathered_bytes_ += asked.request.size();
   if (gathered_++ == 0) moment_ = now();
   Caller caller;
   caller.token = kAskedToken | asked.id;
-  caller.session = asked.id;
-  caller.again = asked.again;
   caller.uid = asked.uid;
   caller.gid = asked.gid;
   caller.privileged = asked.uid == 0 || asked.uid == geteuid();
@@ -214,10 +218,14 @@ void Service::take(const KeeperAsked& asked) {
                                     .payload = "only submissions are asked without a channel"}));
 }
 
+void Service::look_at_asks() {
+  for (const AskSocket::Asked& asked : asks_->look()) take(asked);
+}
+
 void Service::answer(std::uint64_t token, std::string_view bytes) {
   if (token == kNobody) return;
   if ((token & kAskedToken) == 0) return requests_.answer(token, bytes);
-  link_.report(KeeperAnswered{token & ~kAskedToken, std::string(bytes)});
+  asks_->answer(token & ~kAskedToken, bytes);
 }
 
 // ---- orders
@@ -228,6 +236,7 @@ void Service::follow_orders() {
   if (read(signals_.get(), &signal, sizeof signal) == ssize_t(sizeof signal))
     asked_to_leave_ = true;
   while (auto order = link_.poll()) follow(*order);
+  look_at_asks();
   requests_.publish();
 }
 
@@ -240,8 +249,6 @@ void Service::follow(Order& order) {
   } else if (const auto* stop = std::get_if<StopJob>(&order.message)) {
     if (const auto request = requests_.stopped(*stop)) keeper_->cancel(*request);
     return;
-  } else if (const auto* asked = std::get_if<KeeperAsked>(&order.message)) {
-    return take(*asked);
   } else if (std::holds_alternative<Drain>(order.message)) {
     return keeper_->drain();
   }
@@ -254,6 +261,7 @@ void Service::leave() {
   }
   requests_.publish();
   keeper_->flush();
+  asks_.reset();
   _exit(0);
 }
 
@@ -299,7 +307,8 @@ void Service::sleep() {
     now_ = now_ns();
     for (int i = 0; i < count; ++i) {
       const std::uint64_t which = events[i].data.u64;
-      if (which == kControlEvent || which == kSignalEvent) orders_followed_ns_ = 0;
+      if (which == kControlEvent || which == kSignalEvent || which == kAskEvent)
+        orders_followed_ns_ = 0;
     }
   }
   pools_->awake();

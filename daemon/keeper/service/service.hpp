@@ -14,6 +14,7 @@
 
 #include "common/spin_policy.hpp"
 #include "common/unique_fd.hpp"
+#include "daemon/keeper/service/ask_socket.hpp"
 #include "daemon/keeper/service/channels.hpp"
 #include "daemon/keeper/service/keeper.hpp"
 #include "daemon/keeper/service/seams.hpp"
@@ -37,7 +38,8 @@ class Service final : public Answers {
   void answer(std::uint64_t token, std::string_view bytes) override;
   bool gather();
   void take(WorkerChannel& channel, const Claim& claim);
-  void take(const KeeperAsked& asked);
+  void take(const AskSocket::Asked& asked);
+  void look_at_asks();
   char* room(std::size_t size);
 
   bool work();
@@ -57,6 +59,7 @@ class Service final : public Answers {
   std::unique_ptr<Channels> pools_;
   std::unique_ptr<Pools> seen_pools_;  // by the keeper, if a test stands in between
   std::unique_ptr<Answers> seen_answers_;
+  std::unique_ptr<AskSocket> asks_;
   std::unique_ptr<Keeper> keeper_;
 
   // Copies of the requests of a turn.

@@ -285,9 +285,10 @@ class SqliteStore final : public Store {
   bool broken_sync_ = false;  // a sync failed: only a checkpoint makes things safe again
   Durability sync_level_ = Durability::synced;
   Durability level_ = Durability::synced;
-  int wal_frames_ = 0;         // pages in the log that are not in the file
-  std::int64_t log_size_ = 0;  // it is no shorter; 0: has to be asked for
-  int disk_seen_at_ = 0;       // how many there were when we last looked at the disk
+  int wal_frames_ = 0;               // pages in the log that are not in the file
+  std::int64_t changes_before_ = 0;  // of rows, before the turn
+  std::int64_t log_size_ = 0;        // it is no shorter; 0: has to be asked for
+  int disk_seen_at_ = 0;             // how many there were when we last looked at the disk
 
   std::vector<Change> changes_;
   std::vector<Submitted> answers_;

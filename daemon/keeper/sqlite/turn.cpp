@@ -30,8 +30,8 @@ void SqliteStore::begin(Clock now, Durability level) {
   if (broken_sync_) return db_.fail(SQLITE_IOERR_FSYNC);
   if (stale_ && !load()) return;
   set_sync(level);
-  extend_log();
   begin_.run();
+  changes_before_ = sqlite3_total_changes64(db_.raw());
 }
 
 Result<void> SqliteStore::commit() {
@@ -47,6 +47,7 @@ Result<void> SqliteStore::commit() {
     kept_clock_ = now_;
   }
   const int frames = wal_frames_;
+  if (db_.ok() && sqlite3_total_changes64(db_.raw()) != changes_before_) extend_log();
   commit_.run();
   if (!db_.ok()) {
     const Error error = *db_.error();
