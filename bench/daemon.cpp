@@ -20,8 +20,8 @@ Daemon::Daemon(const Settings& settings, const std::string& pool, const std::str
   std::ofstream(directory_ + "/config.json")
       << "{\"socket\": \"" << socket_
       << "\", \"log\": {\"level\": \"error\"}, \"keeper\": {\"state_dir\": \""
-      << (state.empty() ? directory_ + "/state" : state) << "\"}, \"pools\": {\"default\": {"
-      << pool << "}}}";
+      << (state.empty() ? directory_ + "/state" : state)
+      << "\", \"jobs_max\": 0}, \"pools\": {\"default\": {" << pool << "}}}";
   pid_ = in_child([&] {
     const std::string program = settings.bin + "/jobringd", config = directory_ + "/config.json";
     execl(program.c_str(), program.c_str(), "--config", config.c_str(), nullptr);

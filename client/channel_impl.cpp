@@ -544,13 +544,11 @@ int Channel::Impl::fd() {
     epoll_ctl(loop_fd_.get(), EPOLL_CTL_ADD, event_.get(), &event);
     event.events = EPOLLRDHUP;
     epoll_ctl(loop_fd_.get(), EPOLL_CTL_ADD, core_->socket(), &event);
-    empty_bell();
-    if (!announce()) {
-      // What is there already has rung before, or was not asked to.
-      first_look_.reset(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
-      event.events = EPOLLIN;
-      epoll_ctl(loop_fd_.get(), EPOLL_CTL_ADD, first_look_.get(), &event);
-    }
+    // What is there already has rung before, or was not asked to; and not all that rings is a
+    // completion.
+    first_look_.reset(eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    event.events = EPOLLIN;
+    epoll_ctl(loop_fd_.get(), EPOLL_CTL_ADD, first_look_.get(), &event);
   }
   return loop_fd_.get();
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
 #include <stdexcept>
 
 #include "tests/hostile/raw_client.hpp"
@@ -130,9 +131,13 @@ TEST_CASE("stdio that does not let itself be closed holds up neither supervisor 
     SlowSocket slow = slow_socket();
     peers.push_back(std::move(slow.peer));
     const int fd = slow.end.get();
-    const pid_t pid = place.start({program("jobring"), "run", "true"}, {fd, fd, fd});
-    // Not the last one: the child has it.
+    // The command has it until we have closed ours, which is not to be the last one.
+    const std::string closed = daemon.dir() / ("closed" + std::to_string(i));
+    const pid_t pid = place.start({program("jobring"), "run", "sh", "-c",
+                                   "until [ -e \"$0\" ]; do sleep 0.002; done", closed},
+                                  {fd, fd, fd});
     slow.end.reset();
+    std::ofstream{closed};
     CHECK(wait_exit(pid) == 0);
   }
   check_served(daemon);

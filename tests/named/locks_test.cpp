@@ -1,4 +1,7 @@
 // Locks and conditions between unrelated processes.
+#include <poll.h>
+#include <signal.h>
+
 #include <mutex>
 #include <thread>
 
@@ -257,6 +260,19 @@ TEST_CASE("holders and waiters hear of the registry's death at once") {
   CHECK(again.token > grant.token);
   CHECK(theirs.held());
   CHECK_EQ(permits.value(), 2);
+}
+
+TEST_CASE("a loop that begins after the registry's death hears of it") {
+  Daemon daemon;
+  Client client = daemon.connect();
+  Registry registry(client);
+  Lock lock(registry, "l");
+  lock.lock();
+  kill(registry_pid(daemon), SIGKILL);
+  REQUIRE(eventually([&] { return !lock.held(); }));
+  const Pool pool = registry.pool();
+  pollfd first{pool.fd(), POLLIN, 0};
+  CHECK(poll(&first, 1, 5'000) == 1);
 }
 
 TEST_CASE("who waits hears of the daemon's end") {

@@ -24,7 +24,7 @@ struct ChangeFlags {
   bool yes = false, dry_run = false, json = false, quiet = false;
 
   void add_to(Options& options, const char* pool_option = "--pool") {
-    selection.add_to(options, Selection::Default::nothing, pool_option);
+    selection.add_to(options, pool_option);
     options.flag("-y,--yes", yes, "do not ask before many jobs are changed");
     options.flag("--dry-run", dry_run, "only say what would be changed");
     options.flag("-q,--quiet", quiet, "no line about how many were changed");

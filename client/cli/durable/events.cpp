@@ -129,7 +129,7 @@ int print_events(const EventFlags& flags) {
 int events_verb(Arguments arguments) {
   EventFlags flags;
   Options options(kHelp);
-  flags.which.add_to(options, Selection::Default::all);
+  flags.which.add_to(options);
   options.flag("-f,--follow", flags.follow, "go on with what happens; begins with now");
   options.number("--after", flags.after, 0, UINT64_MAX - 1, "SEQUENCE",
                  "what came after this event; 0: all that are remembered");

@@ -31,12 +31,13 @@ constexpr HelpText kHelp = {
 
 // To sort jobs all of them must be here; so many and no more.
 constexpr std::size_t kSortedMost = 200'000;
+constexpr std::uint64_t kLimit = 50, kNotSaid = UINT64_MAX;
 
 struct ListFlags {
   Selection selection;
   std::string socket, color = "auto", sort;
   std::vector<std::string> columns = default_job_columns();
-  std::uint64_t limit = 50;
+  std::uint64_t limit = kNotSaid;
   std::optional<WallTime> since;
   bool json = false, quiet = false, reverse = false, wide = false;
 };
@@ -132,7 +133,7 @@ int list(const ListFlags& flags) {
 int list_verb(Arguments arguments) {
   ListFlags flags;
   Options options(kHelp);
-  flags.selection.add_to(options, Selection::Default::all);
+  flags.selection.add_to(options);
   options.value(
       "--since",
       [&](const std::string& text) -> Result<void> {
@@ -143,7 +144,7 @@ int list_verb(Arguments arguments) {
       },
       "AGE|WHEN", "submitted since: 1h, '2026-11-22 08:00'");
   options.number("-n,--limit", flags.limit, 0, UINT32_MAX, "N",
-                 "at most so many; 0: all; default 50");
+                 "at most so many; 0: all; default 50, with --all all");
   options.text("--sort", flags.sort, "COLUMN", "by this column; -COLUMN: the largest first");
   options.flag("-r,--reverse", flags.reverse, "turn the order round: the newest last");
   options.value(
@@ -165,6 +166,7 @@ int list_verb(Arguments arguments) {
   if (const auto status = options.parse(arguments, Options::Order::anywhere, words)) return *status;
   if (const auto taken = flags.selection.take(words); !taken)
     return options.usage_error(taken.error().line());
+  if (flags.limit == kNotSaid) flags.limit = flags.selection.all() ? 0 : kLimit;
   leave(list(flags));
 }
 

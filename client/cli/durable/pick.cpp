@@ -37,7 +37,7 @@ std::map<JobId, std::string> Picked::names() const {
 }
 
 void Pick::add_to(Options& options) {
-  selection_.add_to(options, Selection::Default::nothing);
+  selection_.add_to(options);
   options.number("-n,--limit", limit_, 0, UINT32_MAX, "N",
                  "of those that are not named one by one at most the newest N; 0: all; default 50");
 }

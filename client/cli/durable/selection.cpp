@@ -97,9 +97,9 @@ Result<IdWords> parse_ids(const std::vector<std::string>& words) {
   return ids;
 }
 
-void Selection::add_to(Options& options, Default by_default, const char* pool_option) {
+void Selection::add_to(Options& options, const char* pool_option) {
   options.section("Which jobs");
-  if (by_default == Default::nothing) options.flag("--all", all_, "all jobs of yours");
+  options.flag("--all", all_, "all jobs of yours");
   options.value(
       pool_option,
       [this](const std::string& text) -> Result<void> {

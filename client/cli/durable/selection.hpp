@@ -28,17 +28,13 @@ Result<IdWords> parse_ids(const std::vector<std::string>& words);
 
 class Selection {
  public:
-  enum class Default {
-    nothing,  // without words and options it selects nothing: the verb refuses
-    all
-  };
-
   // `pool_option`: what --pool is called, for verbs that have another use for it.
-  void add_to(Options& options, Default by_default, const char* pool_option = "--pool");
+  void add_to(Options& options, const char* pool_option = "--pool");
   // What is not an option of the command line: ids. Error: usage.
   Result<void> take(const std::vector<std::string>& words);
 
   bool empty() const;  // neither ids nor options
+  bool all() const { return all_; }
   bool has_ids() const { return !ids_.ranges.empty() || ids_.last; }
   std::size_t words() const { return ids_.ranges.size() + (ids_.last ? 1 : 0); }
   bool has_age() const { return filter_.ended_before.has_value(); }

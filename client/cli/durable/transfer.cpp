@@ -99,7 +99,7 @@ int export_verb(Arguments arguments) {
   Selection selection;
   std::string socket;
   Options options(kExportHelp);
-  selection.add_to(options, Selection::Default::all);
+  selection.add_to(options);
   options.text("--socket", socket, "PATH", "the daemon's socket");
   std::vector<std::string> words;
   if (const auto status = options.parse(arguments, Options::Order::anywhere, words)) return *status;

@@ -49,7 +49,7 @@ int wait_verb(Arguments arguments) {
   std::chrono::milliseconds timeout{-1};
   bool json = false, quiet = false;
   Options options(kHelp);
-  selection.add_to(options, Selection::Default::nothing);
+  selection.add_to(options);
   options.duration("--timeout", timeout, "wait no longer: exit 124");
   options.flag("-q,--quiet", quiet, "no line on stderr for a job that did not succeed");
   options.flag("--json", json, "when all have ended, a JSON object a job");
