@@ -1,4 +1,5 @@
 // Lists, selections and the verbs that change jobs, through a real daemon.
+#include <algorithm>
 #include <set>
 #include <sstream>
 
@@ -211,6 +212,23 @@ TEST_CASE("events tell what happened and what happens") {
   }));
   CHECK(read_file(out).find("\tdead\t") != std::string::npos);
   CHECK_EQ(wait_exit(follower), 0);
+}
+
+TEST_CASE("all jobs are listed if that is what is asked for") {
+  const Keeping jobring;
+  jobring.submit({"--array", "1-60", "--hold", "true"});
+  const auto lines = [&](const std::vector<std::string>& words) {
+    const Said said = jobring(words);
+    CHECK_EQ(said.status, 0);
+    return std::count(said.out.begin(), said.out.end(), '\n');
+  };
+  CHECK_EQ(lines({"list", "-q"}), 50);
+  CHECK_EQ(lines({"list", "-q", "--all"}), 60);
+  CHECK_EQ(lines({"list", "-q", "--all", "--sort", "id"}), 60);
+  CHECK_EQ(lines({"list", "-q", "--all", "-n", "10"}), 10);
+  CHECK_EQ(lines({"export", "--all"}), 60);
+  CHECK_EQ(lines({"events", "--all"}), 60);
+  CHECK_EQ(jobring({"list", "--all", "3"}).status, 64);
 }
 
 TEST_CASE("events are chosen as jobs are") {

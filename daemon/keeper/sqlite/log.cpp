@@ -54,10 +54,10 @@ void SqliteStore::checkpoint() {
   unflushed_ = false;
 }
 
-// A sync of a file that has grown waits for the journal of the file system, too, which takes about
-// as long as the pages themselves. So the log grows ahead, in a few steps, by zeros: for SQLite it
-// ends before them. (Room that is only reserved would not do: to write there for the first time is
-// as much work for the journal.) Where that fails it grows as it is used.
+// A sync of a file that has grown waits for the file system to note that, too (in its journal, in
+// an inode), which takes about as long as the pages themselves. So the log grows ahead, in a few
+// steps, by zeros: for SQLite it ends before them. (Room that is only reserved would not do: that
+// it has been written to is noted as well.) Where that fails it grows as it is used.
 void SqliteStore::extend_log() {
   const std::int64_t whole = kLogHead + std::int64_t(options_.wal_pages) * kFrame;
   const std::int64_t used = kLogHead + std::int64_t(wal_frames_) * kFrame;
