@@ -106,6 +106,29 @@ TEST_CASE("requests of a dead keeper that come late are not done again by the ne
   CHECK(world.count("p", JobState::ready) == 3);
 }
 
+TEST_CASE("what a dead keeper answered is known when its job has come and gone in a life between") {
+  World world;
+  Request r = request(Op::submit);
+  r.jobs = {echo()};
+  const std::uint64_t token = world.begin(r);
+  world.settle();
+  const World::Answer first = *world.answer_to(token);
+  world.die();
+  world.start();
+  // Turns that answer nothing.
+  const JobId job = world.begin_one();
+  REQUIRE(job != 0);
+  world.finish(job);
+  world.settle();
+  world.die();
+  world.start();
+  world.repeat(token, r);
+  world.settle();
+  CHECK(world.answer_to(token)->payload == first.payload);
+  CHECK(world.count("p", JobState::succeeded) == 1);
+  CHECK(world.count("p", JobState::ready) == 0);
+}
+
 TEST_CASE("of a request that was not kept nothing is found and it is done when it comes again") {
   World world;
   Request r = request(Op::submit);
