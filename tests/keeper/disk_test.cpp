@@ -245,7 +245,8 @@ TEST_CASE("a log that fills the disk does not stand in the way when there is som
     } while (!store->commit().ok());
     ++ended;
   }
-  const auto& jobs = store->counts()[0].jobs;
+  const std::vector<Counts> counts = store->counts();
+  const auto& jobs = counts[0].jobs;
   CHECK(jobs[std::size_t(JobState::succeeded)] == ended);
   CHECK(jobs[std::size_t(JobState::ready)] == kept - ended);
   sound(*store);
