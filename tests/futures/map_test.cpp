@@ -151,16 +151,29 @@ TEST_CASE("what a source throws passes through once and the rest can be taken") 
     if (next == 5) throw std::out_of_range("source");
     return std::to_string(next++);
   });
-  CHECK_THROWS_AS(results.next(), std::out_of_range);
-  for (int i = 0; i < 5; ++i) CHECK(results.next()->result.text() == std::to_string(i));
-  CHECK(!results.next());
+  // At once, or behind results that were there before it.
+  std::vector<std::string> given;
+  const auto take_all = [&](Results& from) {
+    given.clear();
+    int thrown = 0;
+    for (;;) {
+      try {
+        const auto item = from.next();
+        if (!item) return thrown;
+        given.emplace_back(item->result.text());
+      } catch (const std::exception&) {
+        ++thrown;
+      }
+    }
+  };
+  CHECK(take_all(results) == 1);
+  CHECK(given == std::vector<std::string>{"0", "1", "2", "3", "4"});
   CHECK(results.exhausted());
   // A payload that is too large is such an end too.
   Results large = pool.map_lazy(
       "echo", std::vector<std::string>{"fits", std::string(pool.max_payload() + 1, 'x')});
-  CHECK_THROWS_AS(large.next(), Exception);
-  CHECK(large.next()->result.text() == "fits");
-  CHECK(!large.next());
+  CHECK(take_all(large) == 1);
+  CHECK(given == std::vector<std::string>{"fits"});
 }
 
 TEST_CASE("a map dropped half way leaves the pool as it was") {

@@ -151,6 +151,15 @@ TEST_CASE("a store of a newer version is refused and left as it is") {
   CHECK(content(house.options.path) == before);
 }
 
+TEST_CASE("a store whose version makes no sense is refused and left as it is") {
+  House house;
+  house.store.reset();
+  sql(house.options.path, "PRAGMA user_version=-7");
+  const std::string before = content(house.options.path);
+  refused(house.options, Errc::bad_input, "version");
+  CHECK(content(house.options.path) == before);
+}
+
 TEST_CASE("a file of another program is refused") {
   Directory directory;
   const SqliteOptions options{.path = directory.file("other.db")};

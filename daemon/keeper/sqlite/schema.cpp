@@ -79,6 +79,10 @@ Result<void> migrate(Database& db, std::span<const Migration> steps) {
     return Error{Errc::bad_input, "this file belongs to another program", db.path(),
                  "give the keeper a file of its own"};
   const auto newest = std::int64_t(steps.size());
+  if (version < 0) {
+    db.damaged("the version of the store makes no sense");
+    return failed();
+  }
   if (version > newest)
     return Error{Errc::bad_input,
                  "the store has version " + std::to_string(version) +
