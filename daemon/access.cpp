@@ -2,7 +2,6 @@
 
 #include <grp.h>
 #include <pwd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,22 +50,6 @@ bool Access::allows(const Peer& peer) const {
     return std::find(groups_.begin(), groups_.end(), gid) != groups_.end();
   };
   return named(peer.gid) || std::any_of(peer.groups.begin(), peer.groups.end(), named);
-}
-
-Result<Peer> peer_of(int socket) {
-  ucred credentials{};
-  socklen_t size = sizeof credentials;
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
-    return system_error("SO_PEERCRED");
-  std::vector<gid_t> groups(64);
-  size = socklen_t(groups.size() * sizeof(gid_t));
-  if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) {
-    // ERANGE tells the size that is needed.
-    groups.resize(size / sizeof(gid_t));
-    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) size = 0;
-  }
-  groups.resize(size / sizeof(gid_t));
-  return Peer{credentials.pid, credentials.uid, credentials.gid, std::move(groups)};
 }
 
 }  // namespace jobring

@@ -17,13 +17,17 @@ namespace jobring {
 // The data of an event that says that the control socket is readable; all others are rings.
 inline constexpr std::uint64_t kControlEvent = ~std::uint64_t{0};
 
-inline Result<UniqueFd> make_epoll(int control) {
-  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+// Level-triggered, with `which` as the data of its events. False: errno says why not.
+inline bool watch(int epoll, int fd, std::uint64_t which) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.u64 = kControlEvent;
-  if (!epoll || epoll_ctl(epoll.get(), EPOLL_CTL_ADD, control, &event) != 0)
-    return system_error("epoll");
+  event.data.u64 = which;
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+inline Result<UniqueFd> make_epoll(int control) {
+  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll || !watch(epoll.get(), control, kControlEvent)) return system_error("epoll");
   return epoll;
 }
 

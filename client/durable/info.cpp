@@ -3,6 +3,7 @@
 #include <span>
 
 #include "client/client_core.hpp"
+#include "client/durable/core.hpp"
 #include "common/exec_codec.hpp"
 
 namespace jobring {
@@ -159,6 +160,15 @@ JobGroup to_public(const keeper::GroupView& group) {
 
 SubmitAnswer to_public(const keeper::Submitted& answer) {
   return {SubmitAnswer::Status(answer.status), answer.id, answer.count, answer.replaced};
+}
+
+std::vector<SubmitAnswer> answers_of(const keeper::ReplyView& reply) {
+  std::vector<keeper::Submitted> told;
+  if (!decode_submitted(reply.payload, told)) bad_answer();
+  std::vector<SubmitAnswer> answers;
+  answers.reserve(told.size());
+  for (const keeper::Submitted& answer : told) answers.push_back(to_public(answer));
+  return answers;
 }
 
 PoolJobs to_public(const keeper::Counts& counts) {

@@ -2,6 +2,8 @@
 // messages are views of an answer.
 #pragma once
 
+#include <vector>
+
 #include <jobring/durable.hpp>
 
 #include "common/keeper/messages.hpp"
@@ -21,5 +23,8 @@ JobEvent to_public(const keeper::Event& event);
 JobResult failure_of(const DurableInfo& info);
 
 WallTime to_wall(std::int64_t real_ms);
+
+// What a submission was answered.
+std::vector<SubmitAnswer> answers_of(const keeper::ReplyView& reply);
 
 }  // namespace jobring::detail

@@ -104,4 +104,19 @@ std::size_t bytes_at_most(const keeper::JobSpec& s) {
   return bytes;
 }
 
+std::vector<keeper::JobSpec> specs_of(std::span<const DurableJob> jobs) {
+  std::vector<keeper::JobSpec> specs;
+  specs.reserve(jobs.size());
+  for (const DurableJob& job : jobs) {
+    const std::string who =
+        jobs.size() == 1 ? "" : "job " + std::to_string(specs.size()) + " of the batch: ";
+    specs.push_back(to_keeper(job.handler, job.payload, job.options, who));
+    for (const keeper::Dependency& d : specs.back().dependencies) {
+      if (d.in_batch && d.on >= specs.size() - 1)
+        bad_argument(who + "it is after one that does not stand before it");
+    }
+  }
+  return specs;
+}
+
 }  // namespace jobring::detail

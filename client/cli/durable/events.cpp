@@ -25,8 +25,7 @@ constexpr HelpText kHelp = {
         "Prints what happened to durable jobs as far as the daemon remembers it: sequence, time, "
         "job, state, attempt, pool, name. With -f what happens from now on. Jobs are chosen by "
         "numbers (12, 5-9, last, an array's) and by options; --state means the state that they "
-        "came "
-        "into. By tag or group only jobs that are still kept are found.",
+        "came into. By tag or group only jobs that are still kept are found.",
     .examples =
         "  jobring events -f --state dead\n"
         "  jobring events last\n"

@@ -12,6 +12,7 @@
 #include "common/ask_message.hpp"
 #include "common/control.hpp"
 #include "daemon/listener.hpp"
+#include "worker/wait_set.hpp"
 
 namespace jobring::keeper {
 namespace {
@@ -20,13 +21,6 @@ constexpr std::uint64_t kListening = 0;  // no id of a connection
 constexpr int kLooksMost = 32;           // connections in one look
 constexpr std::size_t kConnectionsMost = 256;
 constexpr std::ptrdiff_t kOfUserMost = 64;  // but of root and our own user
-
-bool watch(int epoll, int fd, std::uint64_t id) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = id;
-  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
-}
 
 }  // namespace
 

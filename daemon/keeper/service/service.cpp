@@ -38,13 +38,6 @@ UniqueFd epoll_of(OrderLink& link) {
   return std::move(*epoll);
 }
 
-bool watch(int epoll, int fd, std::uint64_t which) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = which;
-  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
 // main() has blocked it.
 UniqueFd watch_sigterm(OrderLink& link, int epoll) {
   sigset_t set;

@@ -55,7 +55,7 @@ void SqliteStore::checkpoint() {
 }
 
 // A sync of a file that has grown waits for the file system to note that, too (in its journal, in
-// an inode), which takes about as long as the pages themselves. So the log grows ahead, in a few
+// an inode), which may take as long as the pages themselves. So the log grows ahead, in a few
 // steps, by zeros: for SQLite it ends before them. (Room that is only reserved would not do: that
 // it has been written to is noted as well.) Where that fails it grows as it is used.
 void SqliteStore::extend_log() {
